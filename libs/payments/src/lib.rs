@@ -1,0 +1,17 @@
+//! What takes and gives back money: the Stripe client, webhook signatures and events.
+//!
+//! Stripe's request types come from `async-stripe`; the transport is our own (see [`client`]), so that a Lambda keeps
+//! its connections, retries with the caller's idempotency key, and links none of the answers it never reads.
+
+pub mod client;
+pub mod event;
+pub mod signature;
+mod transport;
+
+pub use client::{
+    Checkout, CheckoutSession, Expiry, PaymentIntent, PaymentIntentStatus, PaymentRef, PaymentState, Refund,
+    RefundStatus, SessionStatus, Stripe,
+};
+pub use event::{EventKind, StripeEvent};
+pub use signature::{Secret, SignatureError};
+pub use transport::StripeError;
