@@ -3,15 +3,17 @@
 //! The app client must have a secret, allow `USER_PASSWORD_AUTH`, rotate refresh tokens, and prevent user existence
 //! errors; people sign in by e-mail.
 
+use std::error::Error;
 use std::fmt;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, AuthFlowType, AuthenticationResultType, MessageActionType,
+    AttributeType, AuthFlowType, AuthenticationResultType, MessageActionType, UserType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::ids::UserId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -31,15 +33,17 @@ pub struct Tokens {
 /// Never shows a token, so that none reaches a log.
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("expires_in", &self.expires_in).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
     }
 }
 
 /// A person in the user pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Cognito's `sub`: a UUID.
-    pub id: String,
+    /// Cognito's `sub`.
+    pub id: UserId,
     /// The e-mail they sign in with.
     pub email: String,
     /// Whether they may sign in.
@@ -103,7 +107,9 @@ pub struct Cognito {
 
 impl fmt::Debug for Cognito {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cognito").field("pool_id", &self.pool_id).finish_non_exhaustive()
+        f.debug_struct("Cognito")
+            .field("pool_id", &self.pool_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -138,7 +144,10 @@ impl Cognito {
             .client_id(&self.client_id)
             .auth_parameters("USERNAME", email)
             .auth_parameters("PASSWORD", password)
-            .auth_parameters("SECRET_HASH", secret_hash(&self.client_secret, &self.client_id, email))
+            .auth_parameters(
+                "SECRET_HASH",
+                secret_hash(&self.client_secret, &self.client_id, email),
+            )
             .send()
             .await
             .map_err(|error| match identity_error(&error) {
@@ -146,7 +155,9 @@ impl Cognito {
                 other => other,
             })?;
         if let Some(challenge) = answer.challenge_name() {
-            return Err(IdentityError::StepNeeded { step: challenge.as_str().to_owned() });
+            return Err(IdentityError::StepNeeded {
+                step: challenge.as_str().to_owned(),
+            });
         }
         tokens(answer.authentication_result, None)
     }
@@ -186,7 +197,9 @@ impl Cognito {
             .await
             .map_err(|error| match identity_error(&error) {
                 // There is nothing in this call but the token.
-                IdentityError::InvalidCredentials | IdentityError::UserNotFound => IdentityError::InvalidAccessToken,
+                IdentityError::InvalidCredentials | IdentityError::UserNotFound => {
+                    IdentityError::InvalidAccessToken
+                }
                 other => other,
             })?;
         Ok(())
@@ -196,7 +209,12 @@ impl Cognito {
     ///
     /// [`IdentityError::InvalidCredentials`] when `old` is wrong, [`IdentityError::WeakPassword`] when `new` breaks the
     /// policy, [`IdentityError::Throttled`] after too many wrong ones.
-    pub async fn change_password(&self, access_token: &str, old: &str, new: &str) -> Result<(), IdentityError> {
+    pub async fn change_password(
+        &self,
+        access_token: &str,
+        old: &str,
+        new: &str,
+    ) -> Result<(), IdentityError> {
         if !is_token(access_token) {
             return Err(IdentityError::InvalidAccessToken);
         }
@@ -234,7 +252,7 @@ impl Cognito {
         Ok(())
     }
 
-    /// Creates a person and answers their id (`sub`, a UUID). No message is sent. The e-mail counts as verified, since
+    /// Creates a person and answers their id. No message is sent. The e-mail counts as verified, since
     /// an operator vouches for it. Without a password Cognito makes up one that nobody knows, and a reset is needed.
     ///
     /// [`IdentityError::EmailExists`] when the e-mail is taken, [`IdentityError::WeakPassword`] before anything is created.
@@ -243,7 +261,7 @@ impl Cognito {
         email: &str,
         password: Option<&str>,
         groups: &[&str],
-    ) -> Result<String, IdentityError> {
+    ) -> Result<UserId, IdentityError> {
         if let Some(password) = password {
             check_password(password)?;
         }
@@ -266,10 +284,7 @@ impl Cognito {
         for group in groups {
             self.add_to_group(email, group).await?;
         }
-        answer
-            .user()
-            .and_then(|user| value(user.attributes(), "sub"))
-            .ok_or(IdentityError::Unavailable)
+        user_id(answer.user().map(UserType::attributes).unwrap_or_default())
     }
 
     /// Gives a person a password for good, and ends a pending `NEW_PASSWORD_REQUIRED`.
@@ -301,12 +316,18 @@ impl Cognito {
 
     /// Looks a person up by e-mail or id; nobody is `None`.
     pub async fn find_user(&self, email: &str) -> Result<Option<User>, IdentityError> {
-        let found = self.client.admin_get_user().user_pool_id(&self.pool_id).username(email).send().await;
+        let found = self
+            .client
+            .admin_get_user()
+            .user_pool_id(&self.pool_id)
+            .username(email)
+            .send()
+            .await;
         match found {
             Ok(user) => {
                 let attributes = user.user_attributes();
                 Ok(Some(User {
-                    id: value(attributes, "sub").ok_or(IdentityError::Unavailable)?,
+                    id: user_id(attributes)?,
                     email: value(attributes, "email").unwrap_or_default(),
                     enabled: user.enabled(),
                 }))
@@ -348,7 +369,8 @@ pub fn secret_hash(client_secret: &str, client_id: &str, user_name: &str) -> Str
 // so that these must be told apart before the call.
 
 fn is_user_name(name: &str) -> bool {
-    (1..=128).contains(&name.chars().count()) && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+    (1..=128).contains(&name.chars().count())
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn is_password(password: &str) -> bool {
@@ -358,7 +380,9 @@ fn is_password(password: &str) -> bool {
 fn is_token(token: &str) -> bool {
     !token.is_empty()
         && token.len() <= 8 * 1024
-        && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=.".contains(&byte))
+        && token
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_=.".contains(&byte))
 }
 
 fn check_password(password: &str) -> Result<(), IdentityError> {
@@ -371,17 +395,34 @@ fn check_password(password: &str) -> Result<(), IdentityError> {
 }
 
 fn attribute(name: &str, value: &str) -> Result<AttributeType, IdentityError> {
-    AttributeType::builder().name(name).value(value).build().map_err(|error| IdentityError::Rejected {
-        code: "InvalidAttribute".to_owned(),
-        message: error.to_string(),
-    })
+    AttributeType::builder()
+        .name(name)
+        .value(value)
+        .build()
+        .map_err(|error| IdentityError::Rejected {
+            code: "InvalidAttribute".to_owned(),
+            message: error.to_string(),
+        })
 }
 
 fn value(attributes: &[AttributeType], name: &str) -> Option<String> {
-    attributes.iter().find(|attribute| attribute.name() == name)?.value().map(str::to_owned)
+    attributes
+        .iter()
+        .find(|attribute| attribute.name() == name)?
+        .value()
+        .map(str::to_owned)
 }
 
-fn tokens(result: Option<AuthenticationResultType>, old_refresh: Option<&str>) -> Result<Tokens, IdentityError> {
+fn user_id(attributes: &[AttributeType]) -> Result<UserId, IdentityError> {
+    value(attributes, "sub")
+        .and_then(|sub| sub.parse().ok())
+        .ok_or(IdentityError::Unavailable)
+}
+
+fn tokens(
+    result: Option<AuthenticationResultType>,
+    old_refresh: Option<&str>,
+) -> Result<Tokens, IdentityError> {
     let result = result.ok_or(IdentityError::Unavailable)?;
     Ok(Tokens {
         expires_in: result.expires_in(),
@@ -396,37 +437,63 @@ fn tokens(result: Option<AuthenticationResultType>, old_refresh: Option<&str>) -
 }
 
 /// Reads Cognito's modelled exceptions. What a caller must not be able to tell apart is one error already.
-fn identity_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> IdentityError {
-    let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+fn identity_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> IdentityError
+where
+    SdkError<E, R>: Error + 'static,
+{
+    let (code, message) = (
+        error.code().unwrap_or_default(),
+        error.message().unwrap_or_default(),
+    );
     let lower = message.to_lowercase();
     match code {
         // One exception for three things, told apart by Cognito's words alone.
         "NotAuthorizedException" if lower.contains("secret") => rejected(code, message),
-        "NotAuthorizedException" if lower.contains("access token") => IdentityError::InvalidAccessToken,
+        "NotAuthorizedException" if lower.contains("access token") => {
+            IdentityError::InvalidAccessToken
+        }
         "NotAuthorizedException" => IdentityError::InvalidCredentials,
         "UserNotFoundException" => IdentityError::UserNotFound,
         "UserNotConfirmedException" | "PasswordResetRequiredException" => {
-            IdentityError::StepNeeded { step: code.to_owned() }
+            IdentityError::StepNeeded {
+                step: code.to_owned(),
+            }
         }
         "InvalidPasswordException" | "PasswordHistoryPolicyViolationException" => {
-            IdentityError::WeakPassword { message: message.to_owned() }
+            IdentityError::WeakPassword {
+                message: message.to_owned(),
+            }
         }
         "UsernameExistsException" | "AliasExistsException" => IdentityError::EmailExists,
-        "RefreshTokenReuseException" | "UnsupportedTokenTypeException" | "UnauthorizedException" => {
-            IdentityError::InvalidRefreshToken
+        "RefreshTokenReuseException"
+        | "UnsupportedTokenTypeException"
+        | "UnauthorizedException" => IdentityError::InvalidRefreshToken,
+        "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => {
+            IdentityError::Throttled
         }
-        "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => IdentityError::Throttled,
         "InternalErrorException" | "ServiceUnavailable" | "" => {
-            tracing::warn!(code, message, "the user pool did not answer");
+            tracing::warn!(code, message, cause = %root_cause(error), "the user pool did not answer");
             IdentityError::Unavailable
         }
         _ => rejected(code, message),
     }
 }
 
+/// What is at the bottom of an error: a refused connection, say, beneath a dispatch failure.
+fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
+}
+
 fn rejected(code: &str, message: &str) -> IdentityError {
     tracing::error!(code, message, "the user pool refused the call");
-    IdentityError::Rejected { code: code.to_owned(), message: message.to_owned() }
+    IdentityError::Rejected {
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::ids::UserId;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -55,7 +56,7 @@ pub enum TokenError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// The user's id: Cognito's `sub`, a UUID that never changes and is never given to another.
-    pub sub: String,
+    pub sub: UserId,
     /// Cognito's user name; in a pool that signs in by e-mail it equals `sub`.
     pub username: String,
     /// Groups of the user pool: the platform roles.
@@ -81,7 +82,7 @@ impl Claims {
         }
         let sub = text("sub").ok_or(TokenError::Malformed)?;
         Ok(Self {
-            sub: sub.to_owned(),
+            sub: sub.parse().map_err(|_| TokenError::Malformed)?,
             username: text("username").unwrap_or(sub).to_owned(),
             groups: text("cognito:groups").map(list).unwrap_or_default(),
             exp: text("exp").and_then(seconds).ok_or(TokenError::Malformed)?,
@@ -143,7 +144,9 @@ impl Header {
     /// Reads the header of `token`, and answers the id of the key it must be checked with.
     pub(crate) fn key_id(token: &str, algorithm: &str) -> Result<String, TokenError> {
         let (header, _) = token.split_once('.').ok_or(TokenError::Malformed)?;
-        let json = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenError::Malformed)?;
+        let json = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_| TokenError::Malformed)?;
         let header: Self = serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)?;
         if header.alg != algorithm {
             return Err(TokenError::WrongAlgorithm);
@@ -204,7 +207,10 @@ mod tests {
     #[test]
     fn claims_of_the_authorizer_are_read() {
         let claims = Claims::from_authorizer(&authorizer_claims()).unwrap();
-        assert_eq!(claims.sub, "8c2a9b52-2f0a-4a43-a1d6-0f7be5f3a111");
+        assert_eq!(
+            claims.sub.to_string(),
+            "8c2a9b52-2f0a-4a43-a1d6-0f7be5f3a111"
+        );
         assert_eq!(claims.groups, ["admin", "staff"]);
         assert_eq!((claims.exp, claims.iat), (1_700_000_900, 1_700_000_000));
         assert_eq!(claims.client_id, "client");
@@ -224,7 +230,11 @@ mod tests {
         for name in ["sub", "exp", "iat", "client_id"] {
             let mut claims = authorizer_claims();
             claims.remove(name);
-            assert_eq!(Claims::from_authorizer(&claims), Err(TokenError::Malformed), "{name}");
+            assert_eq!(
+                Claims::from_authorizer(&claims),
+                Err(TokenError::Malformed),
+                "{name}"
+            );
         }
         let mut claims = authorizer_claims();
         claims.remove("cognito:groups");
