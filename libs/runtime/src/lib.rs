@@ -1,1 +1,24 @@
-//! (under construction)
+//! What surrounds a handler: the Lambda runtime, the context, validation, principals, errors and their shapes.
+//!
+//! A function crate has `pub fn function() -> Function` and a `main` that calls [`serve`]. The same [`Function`] is what
+//! the local cloud invokes, with the same events.
+
+pub mod clock;
+pub mod ctx;
+pub mod error;
+pub mod extract;
+pub mod function;
+pub mod principal;
+pub mod rate;
+pub mod settings;
+pub mod surface;
+pub mod telemetry;
+pub mod validate;
+
+pub use ctx::{Aws, Ctx};
+pub use error::ApiError;
+pub use extract::{Client, IdempotencyKey, Json, Query};
+pub use function::{BoxError, Function, Invoker, serve};
+pub use principal::{MaybeStaff, Staff};
+pub use settings::Settings;
+pub use surface::Surface;

@@ -1,0 +1,28 @@
+//! The clock that handlers read. Tests and the local cloud can set it forward; nothing else can.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The system's time plus an offset that is zero outside of tests.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    offset_millis: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// Now, in whole milliseconds as the database keeps them.
+    pub fn now(&self) -> Timestamp {
+        let offset = SignedDuration::from_millis(self.offset_millis.load(Ordering::Relaxed));
+        domain::time::to_millis(Timestamp::now() + offset)
+    }
+
+    /// Sets the clock forward for everybody who shares it.
+    pub fn advance(&self, by: SignedDuration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.offset_millis.fetch_add(millis, Ordering::Relaxed);
+    }
+}

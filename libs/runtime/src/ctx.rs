@@ -1,0 +1,299 @@
+//! The context of a handler: store, settings, clock, and clients that are made when they are first used.
+//!
+//! A client that a function never uses costs it nothing: not at init, and after link-time optimization not in size.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::{interceptors::SharedInterceptor, stalled_stream_protection::StalledStreamProtectionConfig};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::{SdkConfig, region::Region};
+use domain::{
+    ids::UserId,
+    tickets::{number::OrderNumber, secret::TicketSecret},
+};
+use identity::{Cognito, ServiceKeys, TokenVerifier};
+use jiff::Timestamp;
+use payments::Stripe;
+use store::Store;
+
+use crate::{
+    clock::Clock,
+    rate::RateLimiter,
+    settings::{Settings, SettingsError},
+};
+
+/// How the AWS clients are made: region, credentials, endpoints.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    sdk: SdkConfig,
+    endpoints: HashMap<String, String>,
+    interceptors: Vec<SharedInterceptor>,
+}
+
+macro_rules! client {
+    ($(#[$doc:meta])* $name:ident, $crate_name:ident, $service:literal) => {
+        $(#[$doc])*
+        pub fn $name(&self) -> $crate_name::Client {
+            let mut config = $crate_name::config::Builder::from(&self.sdk);
+            if let Some(url) = self.endpoints.get($service).or(self.endpoints.get("")) {
+                config = config.endpoint_url(url);
+            }
+            for interceptor in &self.interceptors {
+                config = config.interceptor(interceptor.clone());
+            }
+            $crate_name::Client::from_conf(config.build())
+        }
+    };
+}
+
+impl Aws {
+    /// Reads what Lambda sets: `AWS_REGION`, `AWS_ACCESS_KEY_ID` and its companions, and the usual `AWS_ENDPOINT_URL` and
+    /// `AWS_ENDPOINT_URL_<SERVICE>`. No profile files, no metadata services: they cost a cold start and are not there.
+    pub fn from_map(map: &HashMap<String, String>) -> Self {
+        let get = |name: &str| map.get(name).filter(|value| !value.is_empty()).cloned();
+        let region = get("AWS_REGION").or(get("AWS_DEFAULT_REGION")).unwrap_or_else(|| "eu-central-1".into());
+        let credentials = Credentials::new(
+            get("AWS_ACCESS_KEY_ID").unwrap_or_default(),
+            get("AWS_SECRET_ACCESS_KEY").unwrap_or_default(),
+            get("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_secs(5))
+            .operation_timeout(Duration::from_secs(15))
+            .build();
+        let sdk = SdkConfig::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(timeouts)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        let endpoints = map
+            .iter()
+            .filter_map(|(name, url)| {
+                let service = name.strip_prefix("AWS_ENDPOINT_URL")?.trim_start_matches('_').to_lowercase();
+                (!url.is_empty()).then(|| (service, url.clone()))
+            })
+            .collect();
+        Aws { sdk, endpoints, interceptors: vec![] }
+    }
+
+    /// Lets `interceptor` see every call of every client; the chaos tests inject faults by it.
+    pub fn with_interceptor(mut self, interceptor: SharedInterceptor) -> Self {
+        self.interceptors.push(interceptor);
+        self
+    }
+
+    /// The endpoint that `service` (`dynamodb`, `sqs`, …) is reached at, when it is not AWS's own.
+    pub fn endpoint(&self, service: &str) -> Option<&str> {
+        self.endpoints.get(service).or(self.endpoints.get("")).map(String::as_str)
+    }
+
+    client!(
+        /// A DynamoDB client.
+        dynamodb, aws_sdk_dynamodb, "dynamodb"
+    );
+    client!(
+        /// An SQS client.
+        sqs, aws_sdk_sqs, "sqs"
+    );
+    client!(
+        /// An SES client.
+        ses, aws_sdk_sesv2, "sesv2"
+    );
+    client!(
+        /// A Cognito client.
+        cognito, aws_sdk_cognitoidentityprovider, "cognito_identity_provider"
+    );
+    client!(
+        /// A parameter store client.
+        ssm, aws_sdk_ssm, "ssm"
+    );
+
+    /// An S3 client, with path-style addresses wherever the endpoint is not AWS's own.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let mut config = aws_sdk_s3::config::Builder::from(&self.sdk);
+        if let Some(url) = self.endpoint("s3") {
+            config = config.endpoint_url(url).force_path_style(true);
+        }
+        for interceptor in &self.interceptors {
+            config = config.interceptor(interceptor.clone());
+        }
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+}
+
+/// What every handler is given. Cheap to clone.
+#[derive(Clone)]
+pub struct Ctx(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    aws: Aws,
+    clock: Clock,
+    store: Store,
+    limiter: RateLimiter,
+    identity: OnceLock<Cognito>,
+    verifier: OnceLock<TokenVerifier>,
+    service_keys: Option<ServiceKeys>,
+    stripe: OnceLock<Option<Stripe>>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    ses: OnceLock<aws_sdk_sesv2::Client>,
+}
+
+impl Ctx {
+    /// A context from settings that are already whole (tests, the local cloud).
+    pub fn new(settings: Settings, aws: Aws, clock: Clock) -> Result<Self, SettingsError> {
+        let service_keys = settings
+            .service_token_keys
+            .as_deref()
+            .map(ServiceKeys::parse)
+            .transpose()
+            .map_err(|e| SettingsError::Invalid("SERVICE_TOKEN_KEYS", e.to_string()))?;
+        let store = Store::new(aws.dynamodb(), settings.table_name.clone());
+        Ok(Ctx(Arc::new(Inner {
+            settings,
+            aws,
+            clock,
+            store,
+            limiter: RateLimiter::default(),
+            identity: OnceLock::new(),
+            verifier: OnceLock::new(),
+            service_keys,
+            stripe: OnceLock::new(),
+            sqs: OnceLock::new(),
+            s3: OnceLock::new(),
+            ses: OnceLock::new(),
+        })))
+    }
+
+    /// A context from the process environment, as a Lambda starts; fetches the secrets when `SECRETS_PATH` is set.
+    pub async fn from_env() -> Result<Self, SettingsError> {
+        let mut map: HashMap<String, String> = std::env::vars().collect();
+        let aws = Aws::from_map(&map);
+        if let Some(path) = map.get("SECRETS_PATH").filter(|path| !path.is_empty()).cloned() {
+            map.extend(read_secrets(&aws, &path).await?);
+        }
+        Ctx::new(Settings::from_map(&map)?, aws, Clock::default())
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// How AWS clients are made.
+    pub fn aws(&self) -> &Aws {
+        &self.0.aws
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Now, in whole milliseconds.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Counts requests per address.
+    pub(crate) fn limiter(&self) -> &RateLimiter {
+        &self.0.limiter
+    }
+
+    /// Sign-in and its tokens.
+    pub fn identity(&self) -> &Cognito {
+        self.0.identity.get_or_init(|| {
+            let s = self.settings();
+            Cognito::new(
+                self.0.aws.cognito(),
+                s.user_pool_id.clone(),
+                s.user_pool_client_id.clone(),
+                s.user_pool_client_secret.clone(),
+            )
+        })
+    }
+
+    /// Verifies access tokens.
+    pub fn verifier(&self) -> &TokenVerifier {
+        self.0.verifier.get_or_init(|| {
+            let s = self.settings();
+            TokenVerifier::new(s.token_issuer.clone(), s.user_pool_client_id.clone(), s.jwks_url.clone())
+        })
+    }
+
+    /// Verifies service tokens; absent when none are configured.
+    pub fn service_keys(&self) -> Option<&ServiceKeys> {
+        self.0.service_keys.as_ref()
+    }
+
+    /// Stripe; absent when payments are not configured.
+    pub fn stripe(&self) -> Option<&Stripe> {
+        let make = || {
+            let s = self.settings();
+            s.stripe_secret_key.as_deref().map(|key| Stripe::new(key, s.stripe_api_base.as_deref()))
+        };
+        self.0.stripe.get_or_init(make).as_ref()
+    }
+
+    /// Queues.
+    pub fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.0.sqs.get_or_init(|| self.0.aws.sqs())
+    }
+
+    /// Files.
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        self.0.s3.get_or_init(|| self.0.aws.s3())
+    }
+
+    /// E-mail.
+    pub fn ses(&self) -> &aws_sdk_sesv2::Client {
+        self.0.ses.get_or_init(|| self.0.aws.ses())
+    }
+
+    /// The secret of an order's ticket; absent when its key is no longer configured.
+    pub fn ticket_secret(&self, key_id: &str, number: OrderNumber, revision: u32) -> Option<TicketSecret> {
+        self.settings().qr_keys.derive(key_id, number, revision)
+    }
+}
+
+/// A member's id as Cognito spells it.
+pub fn parse_user(sub: &str) -> Option<UserId> {
+    sub.parse().ok()
+}
+
+async fn read_secrets(aws: &Aws, path: &str) -> Result<HashMap<String, String>, SettingsError> {
+    let failed = || SettingsError::Secrets(path.to_owned());
+    let mut pages = aws.ssm().get_parameters_by_path().path(path.trim_end_matches('/')).with_decryption(true).into_paginator().send();
+    let mut secrets = HashMap::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| {
+            tracing::error!(?error, path, "reading secrets failed");
+            failed()
+        })?;
+        for parameter in page.parameters() {
+            let (Some(name), Some(value)) = (parameter.name(), parameter.value()) else { continue };
+            let name = name.rsplit('/').next().unwrap_or(name);
+            if Settings::SECRET_NAMES.contains(&name) {
+                secrets.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+    Ok(secrets)
+}

@@ -1,0 +1,162 @@
+//! Limits per client address and route class (contract §1): 10 in 15 minutes on the auth routes, 100 on the others.
+//!
+//! The count is in the table, but not every request writes it: a warm function counts in memory and brings its share to
+//! the table in portions of a tenth of the limit. So an auth request writes each time, an ordinary one every tenth,
+//! and the first requests of an address, an order among them, cost no write at all.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use axum::extract::Request;
+use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+
+use crate::{ctx::Ctx, error::ApiError, extract::Client};
+
+/// Length of a window in seconds.
+pub const WINDOW_SECONDS: i64 = 15 * 60;
+
+/// Addresses that are counted in memory at once; beyond that the count starts anew, which only delays a refusal.
+const TRACKED: usize = 10_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Class {
+    Auth,
+    Api,
+}
+
+impl Class {
+    /// The class of a path; webhooks and health checks have none.
+    fn of(path: &str) -> Option<Class> {
+        match path.strip_prefix("/tickets/api/")? {
+            rest if rest.starts_with("auth/") => Some(Class::Auth),
+            rest if rest.starts_with("webhook/") => None,
+            _ => Some(Class::Api),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Class::Auth => "auth",
+            Class::Api => "api",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    window: i64,
+    /// Of everybody, as the table last said.
+    known: u32,
+    /// Of this function since.
+    unsaved: u32,
+}
+
+/// Counts in memory.
+#[derive(Default)]
+pub(crate) struct RateLimiter {
+    counts: Mutex<HashMap<(Class, String), Count>>,
+}
+
+impl RateLimiter {
+    fn add(&self, key: &(Class, String), window: i64) -> Count {
+        let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if counts.len() >= TRACKED {
+            counts.clear();
+        }
+        let count = counts.entry(key.clone()).or_default();
+        if count.window != window {
+            *count = Count { window, ..Count::default() };
+        }
+        count.unsaved += 1;
+        *count
+    }
+
+    fn saved(&self, key: &(Class, String), window: i64, portion: u32, known: u32) {
+        let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(count) = counts.get_mut(key).filter(|count| count.window == window) {
+            count.unsaved = count.unsaved.saturating_sub(portion);
+            count.known = count.known.max(known);
+        }
+    }
+}
+
+/// How an address stands against its limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    limit: u32,
+    used: u32,
+    reset_seconds: i64,
+}
+
+pub(crate) enum Verdict {
+    Unlimited,
+    Allowed(Standing),
+    Refused(Standing),
+}
+
+impl Verdict {
+    /// The standard `RateLimit-*` headers.
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
+        let (Verdict::Allowed(standing) | Verdict::Refused(standing)) = self else { return };
+        headers.insert("ratelimit-limit", HeaderValue::from(standing.limit));
+        headers.insert("ratelimit-remaining", HeaderValue::from(standing.limit.saturating_sub(standing.used)));
+        headers.insert("ratelimit-reset", HeaderValue::from(standing.reset_seconds));
+        if matches!(self, Verdict::Refused(_)) {
+            headers.insert(http::header::RETRY_AFTER, HeaderValue::from(standing.reset_seconds));
+        }
+    }
+}
+
+impl From<Standing> for ApiError {
+    fn from(_: Standing) -> Self {
+        ApiError::new(http::StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "Too many requests, please try again later")
+    }
+}
+
+/// Whom a request counts for: nobody, where there is no limit.
+pub(crate) struct Caller(Option<(Class, String)>);
+
+impl Caller {
+    /// Reads class and address from the request.
+    pub(crate) fn of(request: &Request) -> Self {
+        Caller(Class::of(request.uri().path()).zip(Client::of(request).ip))
+    }
+}
+
+/// Counts the request. A table that does not answer lets it pass: a limit is no reason to stop a sale.
+pub(crate) async fn check(ctx: &Ctx, Caller(caller): Caller) -> Verdict {
+    let settings = ctx.settings();
+    let Some((class, ip)) = caller.filter(|_| settings.rate_limit) else { return Verdict::Unlimited };
+    let limit = match class {
+        Class::Auth => settings.rate_limit_auth,
+        Class::Api => settings.rate_limit_api,
+    };
+    let now = ctx.now();
+    let window = now.as_second() / WINDOW_SECONDS;
+    let key = (class, ip);
+    let mut count = ctx.limiter().add(&key, window);
+    if count.unsaved > limit / 10 || count.unsaved >= limit {
+        count.known = save(ctx, &key, window, count).await;
+        count.unsaved = 0;
+    }
+    let standing =
+        Standing { limit, used: count.known + count.unsaved, reset_seconds: seconds_left(now) };
+    if standing.used > limit { Verdict::Refused(standing) } else { Verdict::Allowed(standing) }
+}
+
+fn seconds_left(now: Timestamp) -> i64 {
+    WINDOW_SECONDS - now.as_second() % WINDOW_SECONDS
+}
+
+async fn save(ctx: &Ctx, key: &(Class, String), window: i64, count: Count) -> u32 {
+    match ctx.store().count_requests(key.0.name(), &key.1, window, WINDOW_SECONDS, count.unsaved).await {
+        Ok(known) => {
+            ctx.limiter().saved(key, window, count.unsaved, known);
+            known
+        }
+        Err(error) => {
+            tracing::warn!(%error, "rate limit not counted");
+            count.known + count.unsaved
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Surfaces: how each renders errors, and what surrounds all of its routes.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, OriginalUri, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use http::{Method, StatusCode, header};
+use lambda_http::RequestExt;
+use serde_json::{Map, Value, json};
+
+use crate::{ctx::Ctx, error::ApiError, rate, telemetry};
+
+/// A product surface: whose wire shape a function speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// Home Productions (contract `tickets.md`).
+    Tickets,
+    /// Our own routes: health, documentation, status.
+    Platform,
+}
+
+/// Largest body of a request: 10 MB (contract §1); API Gateway and Lambda set their own limits before.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+impl Surface {
+    /// The body of an error.
+    pub fn error_body(self, error: &ApiError) -> Value {
+        let mut body = Map::new();
+        body.insert("success".into(), json!(false));
+        body.insert("error".into(), json!(error.message));
+        body.insert("code".into(), json!(error.code));
+        if !error.fields.is_empty() {
+            body.insert("details".into(), json!(error.fields));
+        }
+        body.extend(error.extra.clone());
+        Value::Object(body)
+    }
+
+    /// Surrounds routes with what all of them share: body limit, unknown routes, rate limit, errors, request id.
+    pub(crate) fn wrap(self, routes: Router<Ctx>, ctx: &Ctx) -> Router<Ctx> {
+        let around = Around { surface: self, ctx: ctx.clone() };
+        routes
+            .fallback(unknown_route)
+            .method_not_allowed_fallback(unknown_method)
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(middleware::from_fn_with_state(around, around_request))
+    }
+}
+
+#[derive(Clone)]
+struct Around {
+    surface: Surface,
+    ctx: Ctx,
+}
+
+async fn unknown_route(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::not_found("NOT_FOUND", format!("No route {}", uri.path()))
+}
+
+async fn unknown_method(method: Method) -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", format!("{method} is not allowed here"))
+}
+
+async fn around_request(State(around): State<Around>, request: Request, next: Next) -> Response {
+    let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let caller = rate::Caller::of(&request);
+    let work = async move {
+        let verdict = rate::check(&around.ctx, caller).await;
+        let mut response = match &verdict {
+            rate::Verdict::Refused(refused) => ApiError::from(refused.clone()).into_response(),
+            _ => next.run(request).await,
+        };
+        verdict.write_headers(response.headers_mut());
+        render(around.surface, response)
+    };
+    let mut response = telemetry::in_request(&request_id, work).await;
+    if let Ok(id) = request_id.parse() {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+fn render(surface: Surface, mut response: Response) -> Response {
+    match response.extensions_mut().remove::<Arc<ApiError>>() {
+        Some(error) => {
+            let body = axum::Json(surface.error_body(&error)).into_response();
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.extend(body.headers().clone());
+            if error.status == StatusCode::SERVICE_UNAVAILABLE {
+                parts.headers.insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+            }
+            Response::from_parts(parts, body.into_body())
+        }
+        None => response,
+    }
+}

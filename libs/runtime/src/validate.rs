@@ -1,0 +1,68 @@
+//! From a validation report to an answer that names field and reason.
+
+use crate::error::{ApiError, FieldError};
+
+/// Turns a report of `garde` into 400 `VALIDATION_ERROR`.
+pub fn report(report: &garde::Report) -> ApiError {
+    let fields = report
+        .iter()
+        .map(|(path, error)| FieldError { field: path.to_string(), reason: error.message().to_owned() })
+        .collect();
+    ApiError::invalid_fields(fields)
+}
+
+/// 400 `MISSING_REQUIRED_FIELDS` unless every field named is present.
+pub fn require(fields: &[(&str, bool)]) -> Result<(), ApiError> {
+    let missing: Vec<FieldError> = fields
+        .iter()
+        .filter(|(_, present)| !present)
+        .map(|(field, _)| FieldError { field: (*field).to_owned(), reason: "is required".to_owned() })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|error| error.field.as_str()).collect();
+    let message = format!("Missing required fields: {}", names.join(", "));
+    Err(ApiError { fields: missing, ..ApiError::bad_request("MISSING_REQUIRED_FIELDS", message) })
+}
+
+/// True for text with something besides white space in it.
+pub fn present(text: &Option<String>) -> bool {
+    text.as_deref().is_some_and(|text| !text.trim().is_empty())
+}
+
+/// An e-mail address of the shape `x@y.z`: the contract's own test (§5), no control characters, at most 254 bytes.
+pub fn is_email(text: &str) -> bool {
+    let Some((local, host)) = text.split_once('@') else { return false };
+    let clean = |c: char| !c.is_whitespace() && !c.is_control() && !"<>(),;:\\\"[]@".contains(c);
+    text.len() <= 254
+        && !local.is_empty()
+        && local.len() <= 64
+        && text.chars().filter(|c| *c == '@').count() == 1
+        && local.chars().chain(host.chars()).all(clean)
+        && host.split('.').count() >= 2
+        && host.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["a@b.co", "x.y+z@mail.example.com", "ö@bücher.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "a", "a@", "@b.co", "a@b", "a@@b.co", "a b@c.de", "a@b..co", "a@b.co\n", "<a@b.co>", "a@.co"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn missing_fields_are_named() {
+        let error = require(&[("eventId", false), ("tierId", true), ("buyerName", false)]).unwrap_err();
+        assert_eq!(error.message, "Missing required fields: eventId, buyerName");
+        assert_eq!(error.code, "MISSING_REQUIRED_FIELDS");
+        assert!(require(&[("a", true)]).is_ok());
+    }
+}
