@@ -119,14 +119,9 @@ impl Movement {
                 checked_in: if checked_in { -one } else { 0 },
                 ..Stripe::default()
             },
-            Movement::Reclaim => Stripe {
-                available: -q,
-                sold: q,
-                paid: one,
-                cancelled: -one,
-                revenue: money,
-                ..Stripe::default()
-            },
+            Movement::Reclaim => {
+                Stripe { available: -q, sold: q, paid: one, cancelled: -one, revenue: money, ..Stripe::default() }
+            }
         }
     }
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::{interceptors::SharedInterceptor, stalled_stream_protection::StalledStreamProtectionConfig};
+use aws_smithy_runtime_api::client::{
+    interceptors::SharedInterceptor, stalled_stream_protection::StalledStreamProtectionConfig,
+};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use domain::{
@@ -280,7 +282,13 @@ pub fn parse_user(sub: &str) -> Option<UserId> {
 
 async fn read_secrets(aws: &Aws, path: &str) -> Result<HashMap<String, String>, SettingsError> {
     let failed = || SettingsError::Secrets(path.to_owned());
-    let mut pages = aws.ssm().get_parameters_by_path().path(path.trim_end_matches('/')).with_decryption(true).into_paginator().send();
+    let mut pages = aws
+        .ssm()
+        .get_parameters_by_path()
+        .path(path.trim_end_matches('/'))
+        .with_decryption(true)
+        .into_paginator()
+        .send();
     let mut secrets = HashMap::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| {

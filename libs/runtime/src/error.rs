@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use store::StoreError;
 
 /// What is wrong with one field of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// Its name as the client wrote it, `tiers[0].price`.
     pub field: String,

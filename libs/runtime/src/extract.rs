@@ -22,9 +22,10 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &Ctx) -> Result<Self, ApiError> {
-        let form = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
-            kind.to_str().is_ok_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
-        });
+        let form = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.starts_with("application/x-www-form-urlencoded")));
         let value: T = if form {
             let form = axum::Form::<T>::from_request(request, state).await;
             form.map_err(|rejection| unreadable(rejection.status(), rejection.body_text()))?.0

@@ -8,6 +8,7 @@ pub mod ctx;
 pub mod error;
 pub mod extract;
 pub mod function;
+pub mod openapi;
 pub mod principal;
 pub mod rate;
 pub mod settings;

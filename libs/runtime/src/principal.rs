@@ -13,6 +13,11 @@ use lambda_http::request::RequestContext;
 
 use crate::{ctx::Ctx, error::ApiError, extract::Client};
 
+/// The verified claims of the request's token, whether or not anybody here has that id; for routes that must tell a
+/// person who is gone from a token that is bad.
+#[derive(Clone, Debug)]
+pub struct Verified(pub Claims);
+
 /// A signed-in person, active, of whichever organization and role.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
@@ -93,6 +98,14 @@ async fn claims(parts: &Parts, ctx: &Ctx) -> Result<(Claims, String), ApiError> 
     }
     let claims = ctx.verifier().verify(token, ctx.now()).await.map_err(|error| refuse(&error))?;
     Ok((claims, token.to_owned()))
+}
+
+impl FromRequestParts<Ctx> for Verified {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
+        Ok(Verified(claims(parts, ctx).await?.0))
+    }
 }
 
 impl FromRequestParts<Ctx> for SignedIn {

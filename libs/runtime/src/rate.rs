@@ -139,8 +139,7 @@ pub(crate) async fn check(ctx: &Ctx, Caller(caller): Caller) -> Verdict {
         count.known = save(ctx, &key, window, count).await;
         count.unsaved = 0;
     }
-    let standing =
-        Standing { limit, used: count.known + count.unsaved, reset_seconds: seconds_left(now) };
+    let standing = Standing { limit, used: count.known + count.unsaved, reset_seconds: seconds_left(now) };
     if standing.used > limit { Verdict::Refused(standing) } else { Verdict::Allowed(standing) }
 }
 

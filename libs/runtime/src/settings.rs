@@ -143,7 +143,11 @@ impl Settings {
             bucket_name: text("BUCKET_NAME")?,
             media_url: url("MEDIA_URL")?,
             public_url: url("PUBLIC_URL")?,
-            storefront_url: get("STOREFRONT_URL").or(get("PUBLIC_URL")).unwrap_or_default().trim_end_matches('/').into(),
+            storefront_url: get("STOREFRONT_URL")
+                .or(get("PUBLIC_URL"))
+                .unwrap_or_default()
+                .trim_end_matches('/')
+                .into(),
             user_pool_id: text("USER_POOL_ID")?,
             user_pool_client_id: text("USER_POOL_CLIENT_ID")?,
             user_pool_client_secret: text("USER_POOL_CLIENT_SECRET")?,

@@ -1,12 +1,74 @@
-//! (the table of entities comes here)
-#![allow(missing_docs)]
+//! The database: one table, and every access pattern to it by name. The only place that knows keys and expressions.
+//!
+//! | entity | pk | sk | gsi1pk / gsi1sk | gsi2pk / gsi2sk | read by |
+//! |---|---|---|---|---|---|
+//! | org | `ORG#{org}` | `ORG` | `ORGS` / name | | id; all (sweeper, operator) |
+//! | member | `USER#{user}` | `MEMBER` | `ORG#{org}#MEMBERS` / e-mail | | each request of a signed-in person; members of an org |
+//! | token | `TOKEN#{sha256}` | `TOKEN` | | | the Lambda authorizer |
+//! | event | `EVENT#{event}` | `EVENT` | `ORG#{org}#EVENTS` / date#created#id | | id; events of an org by date |
+//! | stripe | `STOCK#{tier}#{n}` | `STRIPE` | | | all stripes of a tier, together with its event |
+//! | order | `ORDER#{number}` | `ORDER` | `ORG#{org}#ORDERS#{shard}` / created#number | `QR#{sha256}` / number | number or id; orders of an org, newest first; a scanned secret |
+//! | mail | `ORDER#{number}` | `MAIL#{kind}` | | while not final: `MAILS#{shard}` / created#number | its order; the outbox sweeper |
+//! | gallery | `GALLERY#{gallery}` | `GALLERY` | `ORG#{org}#GALLERIES` / created#id | | id; galleries of an org, newest first |
+//! | subscriber | `ORG#{org}#SUBSCRIBER#{e-mail}` | `SUBSCRIBER` | | | e-mail |
+//! | audit | `ORG#{org}#AUDIT#{shard}` | millis#id | | | the log of an org, newest first |
+//! | rate | `RATE#{class}#{address}` | window | | | the limiter; TTL |
+//! | sweep | `ORG#{org}` | `SWEEP` | | | up to when all orders of an org are settled |
+//!
+//! gsi1 projects everything, gsi2 keys only: a change of an order's status is not paid for there.
+//! Keys that take writes with a sale carry a shard; lists over shards are read in parallel and merged.
+//!
+//! Writes that must happen together are one transaction, and every one is idempotent by its conditions: repeated after
+//! a lost answer it fails its condition and finds the state it wanted.
+
+mod audit;
+mod error;
+mod identity;
+mod item;
+mod keys;
+mod list;
+mod outbox;
+mod rate;
+pub mod schema;
+mod stock;
+mod sweep;
+pub mod tickets;
+mod tx;
+
 use aws_sdk_dynamodb::Client;
-#[derive(Clone)]
-pub struct Store { client: Client, table: String }
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError { #[error("busy")] Busy, #[error("unavailable: {0}")] Unavailable(String), #[error("corrupt: {0}")] Corrupt(String) }
+
+pub use audit::AuditFilter;
+pub use error::StoreError;
+pub use identity::token::{Token, TokenKind};
+pub use outbox::Claim;
+pub use tickets::{
+    checkin::CheckIn,
+    checkin::Entry,
+    event::EditEventError,
+    newsletter::Subscription,
+    order::{Offer, OrderFilter, OrderPage, PlaceError},
+};
+
+/// The table, with its access patterns as methods. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
 impl Store {
-    pub fn new(client: Client, table: String) -> Self { Self { client, table } }
-    pub async fn load_member(&self, _user: domain::ids::UserId) -> Result<Option<domain::member::Member>, StoreError> { let _ = (&self.client, &self.table); Ok(None) }
-    pub async fn count_requests(&self, _class: &str, _ip: &str, _window: i64, _len: i64, add: u32) -> Result<u32, StoreError> { Ok(add) }
+    /// A store over `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// The client below, for tools that read the table whole.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
 }

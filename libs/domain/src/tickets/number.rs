@@ -212,7 +212,9 @@ mod tests {
         assert!(OrderNumber::new_test(now, 5).to_string().starts_with("TEST-260125-"));
         assert_eq!(OrderNumber::from_key(now, "a", "k"), OrderNumber::from_key(now, "a", "k"));
         assert_ne!(OrderNumber::from_key(now, "a", "k"), OrderNumber::from_key(now, "b", "k"));
-        for bad in ["", "HP", "HP260125", "HP261325-7K2M9QXA", "HP260125-7K2M9QX", "XX260125-7K2M9QXA", "HP260125-7K2M9QX!"] {
+        for bad in
+            ["", "HP", "HP260125", "HP261325-7K2M9QXA", "HP260125-7K2M9QX", "XX260125-7K2M9QXA", "HP260125-7K2M9QX!"]
+        {
             assert!(bad.parse::<OrderNumber>().is_err(), "{bad}");
         }
     }

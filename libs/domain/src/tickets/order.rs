@@ -278,7 +278,9 @@ impl Order {
         let staff = payment.provider == Provider::Admin;
         match self.status {
             OrderStatus::Pending => Settlement::Confirm,
-            OrderStatus::Paid if staff || payment.reference.is_none() || same(&self.payment_ref) => Settlement::AlreadyPaid,
+            OrderStatus::Paid if staff || payment.reference.is_none() || same(&self.payment_ref) => {
+                Settlement::AlreadyPaid
+            }
             OrderStatus::Refunded if !staff && (payment.reference.is_none() || same(&self.payment_ref)) => {
                 Settlement::AlreadyPaid
             }
@@ -324,8 +326,13 @@ mod tests {
     pub(crate) fn order(status: OrderStatus) -> Order {
         let event = event();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let buyer =
-            Buyer { name: "Ana".into(), email: "ana@example.com".into(), phone: None, country: None, nationality: None };
+        let buyer = Buyer {
+            name: "Ana".into(),
+            email: "ana@example.com".into(),
+            phone: None,
+            country: None,
+            nationality: None,
+        };
         let mut order = Order::new(NewOrder {
             number: OrderNumber::new(now, 7),
             event: &event,

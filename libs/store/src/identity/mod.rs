@@ -1,0 +1,4 @@
+//! Organizations, members, opaque tokens.
+
+pub(crate) mod member;
+pub(crate) mod token;
