@@ -60,6 +60,16 @@ impl MailStatus {
     }
 }
 
+/// What is to become of an e-mail that a change causes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MailPolicy {
+    /// A worker sends it.
+    #[default]
+    Send,
+    /// It is written and not sent, since staff asked for that; a resend still sends it.
+    Hold,
+}
+
 /// Names an e-mail: by this a worker finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MailKey {
@@ -97,9 +107,9 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// A new row, waiting.
-    pub fn new(number: OrderNumber, kind: MailKind, org: OrgId, now: Timestamp) -> Self {
-        Mail {
+    /// A new row: waiting, or held back for good.
+    pub fn new(number: OrderNumber, kind: MailKind, org: OrgId, policy: MailPolicy, now: Timestamp) -> Self {
+        let waiting = Mail {
             number,
             kind,
             org,
@@ -109,6 +119,15 @@ impl Mail {
             error: None,
             sent_at: None,
             created_at: now,
+        };
+        match policy {
+            MailPolicy::Send => waiting,
+            MailPolicy::Hold => Mail {
+                status: MailStatus::Failed,
+                attempts: MAX_ATTEMPTS,
+                error: Some("held back by staff".to_owned()),
+                ..waiting
+            },
         }
     }
 
@@ -141,7 +160,7 @@ mod tests {
     fn a_dead_workers_mail_is_taken_over_and_a_sent_one_never() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let org = OrgId::from_random([1; 16]);
-        let mut mail = Mail::new(OrderNumber::new(now, 1), MailKind::Ticket, org, now);
+        let mut mail = Mail::new(OrderNumber::new(now, 1), MailKind::Ticket, org, MailPolicy::Send, now);
         assert!(mail.is_due(now));
         mail.status = MailStatus::Processing;
         mail.attempts = 1;
@@ -152,6 +171,8 @@ mod tests {
         assert!(mail.is_due(now) && !mail.is_final());
         mail.attempts = MAX_ATTEMPTS;
         assert!(!mail.is_due(now) && mail.is_final());
+        let held = Mail::new(mail.number, MailKind::Ticket, org, MailPolicy::Hold, now);
+        assert!(!held.is_due(now) && held.is_final());
         mail.status = MailStatus::Sent;
         mail.attempts = 1;
         assert!(!mail.is_due(now) && mail.is_final());

@@ -6,7 +6,9 @@
 pub mod client;
 pub mod event;
 pub mod signature;
+pub mod till;
 mod transport;
+pub mod webhook;
 
 pub use client::{
     Checkout, CheckoutSession, Expiry, PaymentIntent, PaymentIntentStatus, PaymentRef, PaymentState, Refund,
@@ -14,4 +16,5 @@ pub use client::{
 };
 pub use event::{EventKind, StripeEvent};
 pub use signature::{Secret, SignatureError};
+pub use till::{Expired, Outcome, Till, TillError};
 pub use transport::StripeError;

@@ -20,7 +20,7 @@ use domain::{
 };
 use identity::{Cognito, ServiceKeys, TokenVerifier};
 use jiff::Timestamp;
-use payments::Stripe;
+use payments::{Stripe, Till};
 use store::Store;
 
 use crate::{
@@ -252,6 +252,11 @@ impl Ctx {
             s.stripe_secret_key.as_deref().map(|key| Stripe::new(key, s.stripe_api_base.as_deref()))
         };
         self.0.stripe.get_or_init(make).as_ref()
+    }
+
+    /// Where money is taken and given back, as of now.
+    pub fn till(&self) -> Till<'_> {
+        Till { store: self.store(), stripe: self.stripe(), now: self.now() }
     }
 
     /// Queues.

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use domain::{
-    mail::{LEASE, MAX_ATTEMPTS, Mail, MailKey, MailKind, MailStatus},
+    mail::{LEASE, MAX_ATTEMPTS, Mail, MailKey, MailKind, MailPolicy, MailStatus},
     tickets::{number::OrderNumber, order::Order},
 };
 use jiff::Timestamp;
@@ -34,14 +34,23 @@ pub enum Claim {
 pub(crate) fn mail_item(mail: &Mail) -> Result<Item, StoreError> {
     let number = mail.number.to_string();
     let mut item = to_item("mail", &Key::mail(mail.key()), mail)?;
+    if mail.is_final() {
+        return Ok(item);
+    }
     index(&mut item, "gsi2", unsent_mails(shard_of(&number)), moment(mail.created_at, &number));
     Ok(item)
 }
 
 impl Tx<'_> {
     /// Queues an order's e-mail, once per kind: a second one of a kind fails the transaction.
-    pub(crate) fn queue_mail(self, order: &Order, kind: MailKind, now: Timestamp) -> Result<Self, StoreError> {
-        self.create(mail_item(&Mail::new(order.number, kind, order.org, now))?)
+    pub(crate) fn queue_mail(
+        self,
+        order: &Order,
+        kind: MailKind,
+        policy: MailPolicy,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        self.create(mail_item(&Mail::new(order.number, kind, order.org, policy, now))?)
     }
 }
 
@@ -96,7 +105,7 @@ impl Store {
 
     /// Queues a paid order's e-mail anew: pending, no tries, no error. False unless the order is paid (contract §13).
     pub async fn resend_mail(&self, order: &Order, kind: MailKind, now: Timestamp) -> Result<bool, StoreError> {
-        let item = mail_item(&Mail::new(order.number, kind, order.org, now))?;
+        let item = mail_item(&Mail::new(order.number, kind, order.org, MailPolicy::Send, now))?;
         let paid = Change::default().when("status", "=", s("paid"));
         let tx = self.tx().put(item, Change::default())?.check(&Key::order(order.number), paid)?;
         match tx.commit().await {

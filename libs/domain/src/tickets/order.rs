@@ -197,6 +197,8 @@ pub enum Settlement {
     Confirm,
     /// This very payment (or any, when told by staff) has already been applied: nothing to do.
     AlreadyPaid,
+    /// Staff had confirmed it without naming a payment, and this is the one: note it, so that a refund finds it.
+    Adopt,
     /// It had expired: honour it if stock remains, else give the money back.
     Reclaim,
     /// It cannot be honoured, or is paid already by another payment: give this one back.
@@ -278,6 +280,13 @@ impl Order {
         let staff = payment.provider == Provider::Admin;
         match self.status {
             OrderStatus::Pending => Settlement::Confirm,
+            OrderStatus::Paid
+                if payment.provider == Provider::Stripe
+                    && self.payment_ref.is_none()
+                    && payment.reference.is_some() =>
+            {
+                Settlement::Adopt
+            }
             OrderStatus::Paid if staff || payment.reference.is_none() || same(&self.payment_ref) => {
                 Settlement::AlreadyPaid
             }
@@ -378,6 +387,7 @@ mod tests {
             (paid.clone(), Provider::Stripe, "pi_2", D::Return),
             (paid.clone(), Provider::Webhook, "other", D::AlreadyPaid),
             (paid, Provider::Admin, "x", D::AlreadyPaid),
+            (order(S::Paid), Provider::Stripe, "pi_1", D::Adopt),
             (refunded.clone(), Provider::Stripe, "pi_1", D::AlreadyPaid),
             (refunded.clone(), Provider::Stripe, "pi_2", D::Return),
             (refunded, Provider::Admin, "pi_1", D::NotPending),

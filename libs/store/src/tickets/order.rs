@@ -3,7 +3,7 @@
 use domain::{
     audit::AuditEntry,
     ids::{EventId, OrgId, TierId},
-    mail::MailKind,
+    mail::{MailKind, MailPolicy},
     stock::{self, Movement, Stripe},
     tickets::{
         event::Event,
@@ -115,6 +115,7 @@ impl Store {
         secret: &SecretHash,
         stripes: Vec<Stripe>,
         start: usize,
+        mail: MailPolicy,
     ) -> Result<Order, PlaceError> {
         let mut stripes = stripes;
         let movement = order.first_movement();
@@ -123,7 +124,7 @@ impl Store {
             order.draws = stock::draw(&available, order.quantity, start % available.len().max(1))?;
             let mut tx = self.tx().create(order_item(&order, secret)?)?.move_stock(&order, movement)?;
             if order.status == OrderStatus::Paid {
-                tx = tx.queue_mail(&order, MailKind::Ticket, order.created_at)?;
+                tx = tx.queue_mail(&order, MailKind::Ticket, mail, order.created_at)?;
             }
             match tx.commit().await {
                 Ok(()) => return Ok(order),
@@ -159,12 +160,13 @@ impl Store {
         &self,
         order: &Order,
         payment: &Payment,
+        mail: MailPolicy,
         audit: Option<&AuditEntry>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let change = paid(in_status(OrderStatus::Pending), payment, now);
         let tx = self.tx().update(&Key::order(order.number), change)?.move_stock(order, Movement::Confirm)?;
-        with_audit(tx.queue_mail(order, MailKind::Ticket, now)?, audit)?.commit().await.map_err(TxError::stale)
+        with_audit(tx.queue_mail(order, MailKind::Ticket, mail, now)?, audit)?.commit().await.map_err(TxError::stale)
     }
 
     /// Honours a late payment: an expired order draws its stock anew and is paid.
@@ -177,7 +179,7 @@ impl Store {
             order.draws = stock::draw(&available, order.quantity, attempt)?;
             let change = paid(in_status(OrderStatus::Expired), payment, now).set("draws", attr(&order.draws)?);
             let tx = self.tx().update(&Key::order(order.number), change)?.move_stock(&order, Movement::Reclaim)?;
-            match tx.queue_mail(&order, MailKind::Ticket, now)?.commit().await {
+            match tx.queue_mail(&order, MailKind::Ticket, MailPolicy::Send, now)?.commit().await {
                 Ok(()) => return Ok(()),
                 Err(TxError::Refused(refused)) if refused.iter().any(|(action, _)| *action == 0) => {
                     return Err(StoreError::Stale.into());
@@ -216,6 +218,13 @@ impl Store {
         let tx = self.tx().update(&Key::order(order.number), change)?;
         let tx = tx.move_stock(order, Movement::Refund { checked_in })?;
         with_audit(tx, audit)?.commit().await.map_err(TxError::stale)
+    }
+
+    /// Takes a payment as the one that paid an order which staff had confirmed without naming one.
+    /// `Stale` when the order is not paid any more, or names a payment meanwhile.
+    pub async fn adopt_payment(&self, number: OrderNumber, reference: &str) -> Result<(), StoreError> {
+        let change = in_status(OrderStatus::Paid).when_absent("payment_ref").set("payment_ref", s(reference));
+        self.change(&Key::order(number), change).await?.map(drop).or(Err(StoreError::Stale))
     }
 
     /// Notes that a payment which could not be honoured was given back.

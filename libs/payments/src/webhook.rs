@@ -1,0 +1,174 @@
+//! What webhooks say, and its effect. Signatures are verified before anything here is called.
+
+use domain::{
+    mail::MailPolicy,
+    tickets::{
+        number::{OrderNumber, parse_reference},
+        payment::{Payment, Provider},
+    },
+};
+use serde_json::Value;
+
+use crate::{
+    event::{EventKind, StripeEvent},
+    till::{Outcome, Till, TillError, payment_of},
+};
+
+/// What the generic payment webhook says of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The money has come.
+    Paid,
+    /// An attempt failed.
+    Failed,
+    /// Neither.
+    Other,
+}
+
+/// The generic payment webhook's body, read in either shape, "freely mixed" (contract §8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketNotice {
+    /// What happened.
+    pub report: Report,
+    /// The order, as the provider names it.
+    pub order: Option<String>,
+    /// The payment, as the provider names it.
+    pub payment: Option<String>,
+}
+
+impl TicketNotice {
+    /// Reads a body. Anything that is not as expected is absent.
+    pub fn read(body: &Value) -> Self {
+        let text = |pointer: &str| match body.pointer(pointer)? {
+            Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let first = |pointers: &[&str]| pointers.iter().find_map(|pointer| text(pointer));
+        let report = match (text("/event").as_deref(), text("/status").as_deref()) {
+            (Some("checkout.completed" | "payment.succeeded"), _) => Report::Paid,
+            (Some("payment.failed"), _) => Report::Failed,
+            (_, Some("paid" | "completed" | "success")) => Report::Paid,
+            (_, Some("failed" | "error")) => Report::Failed,
+            _ => Report::Other,
+        };
+        TicketNotice {
+            report,
+            order: first(&["/order_id", "/data/metadata/order_id", "/data/order_id"]),
+            payment: first(&["/payment_id", "/reference", "/data/payment_id", "/data/id"]),
+        }
+    }
+
+    /// The order's number, when the reference can be one.
+    pub fn number(&self) -> Option<OrderNumber> {
+        self.order.as_deref().and_then(|order| parse_reference(order).ok())
+    }
+}
+
+/// What the generic webhook is answered: `Ok` is `processed: true`, a text is the `reason` of `processed: false`.
+pub type Processed = Result<(), &'static str>;
+
+/// Applies the generic payment webhook.
+pub async fn apply_ticket_payment(till: &Till<'_>, body: &Value) -> Result<Processed, TillError> {
+    let notice = TicketNotice::read(body);
+    if notice.order.is_none() {
+        return Ok(Err("no_order_id"));
+    }
+    let Some(number) = notice.number() else { return Ok(Err("order_not_found")) };
+    if notice.report != Report::Paid {
+        let known = till.store.load_order(number).await?.is_some();
+        return Ok(match (known, notice.report) {
+            (false, _) => Err("order_not_found"),
+            (true, Report::Failed) => Ok(()),
+            (true, _) => Err("ignored"),
+        });
+    }
+    let payment =
+        Payment { provider: Provider::Webhook, reference: notice.payment, amount: None, currency: None, by: None };
+    match till.settle_payment(number, &payment, MailPolicy::Send, None).await {
+        Ok(Outcome::Paid | Outcome::AlreadyPaid | Outcome::Returned) => Ok(Ok(())),
+        Ok(Outcome::ReturnDue | Outcome::NotPending | Outcome::WrongAmount) => Ok(Err("order_not_pending")),
+        Err(TillError::NotFound) => Ok(Err("order_not_found")),
+        Err(error) => Err(error),
+    }
+}
+
+/// Applies one of Stripe's own events. Events that are not about an order of ours are acknowledged and change nothing.
+pub async fn apply_stripe_event(till: &Till<'_>, event: &StripeEvent) -> Result<(), TillError> {
+    let Some(number) = event.order_number().and_then(|number| parse_reference(number).ok()) else {
+        tracing::debug!(event = event.id, "event without an order");
+        return Ok(());
+    };
+    let done = match event.kind {
+        EventKind::CheckoutCompleted | EventKind::CheckoutAsyncSucceeded => {
+            settle(till, number, event.checkout_session().as_ref().and_then(payment_of)).await
+        }
+        EventKind::PaymentSucceeded => settle(till, number, payment_of_intent(event)).await,
+        EventKind::ChargeRefunded => follow_refund(till, number, event).await,
+        _ => Ok(()),
+    };
+    match done {
+        Err(TillError::NotFound) => {
+            tracing::warn!(%number, event = event.id, "event for an order that does not exist");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+async fn settle(till: &Till<'_>, number: OrderNumber, payment: Option<Payment>) -> Result<(), TillError> {
+    match payment {
+        Some(payment) => till.settle_payment(number, &payment, MailPolicy::Send, None).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+fn payment_of_intent(event: &StripeEvent) -> Option<Payment> {
+    let intent = event.payment()?;
+    Some(Payment {
+        provider: Provider::Stripe,
+        reference: Some(intent.id),
+        amount: Some(intent.amount_received),
+        currency: Some(intent.currency),
+        by: None,
+    })
+}
+
+/// A part of a payment given back at Stripe's dashboard changes no order: only the whole does.
+async fn follow_refund(till: &Till<'_>, number: OrderNumber, event: &StripeEvent) -> Result<(), TillError> {
+    let whole = event.object.get("refunded").and_then(Value::as_bool).unwrap_or(false);
+    match event.payment_intent() {
+        Some(payment) if whole => till.follow_refund(number, payment).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn both_shapes_freely_mixed() {
+        let cases = [
+            (json!({"event": "checkout.completed", "data": {"id": "p1", "metadata": {"order_id": "A"}}}), Report::Paid),
+            (
+                json!({"event": "payment.succeeded", "data": {"payment_id": "p1", "id": "x", "order_id": "A"}}),
+                Report::Paid,
+            ),
+            (json!({"status": "success", "order_id": "A", "reference": "p1"}), Report::Paid),
+            (json!({"status": "paid", "order_id": "A", "payment_id": "p1", "data": {"order_id": "B"}}), Report::Paid),
+            (json!({"status": "error", "order_id": "A", "payment_id": "p1"}), Report::Failed),
+            (json!({"event": "payment.failed", "order_id": "A", "payment_id": "p1"}), Report::Failed),
+            (json!({"event": "x", "status": "completed", "order_id": "A", "payment_id": "p1"}), Report::Paid),
+            (json!({"event": "refund.created", "order_id": "A", "payment_id": "p1"}), Report::Other),
+        ];
+        for (body, report) in cases {
+            let expected = TicketNotice { report, order: Some("A".into()), payment: Some("p1".into()) };
+            assert_eq!(TicketNotice::read(&body), expected, "{body}");
+        }
+        for junk in [json!(null), json!([]), json!("x"), json!({"order_id": {}, "data": 5})] {
+            assert_eq!(TicketNotice::read(&junk), TicketNotice { report: Report::Other, order: None, payment: None });
+        }
+    }
+}
