@@ -33,9 +33,7 @@ pub struct Tokens {
 /// Never shows a token, so that none reaches a log.
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens")
-            .field("expires_in", &self.expires_in)
-            .finish_non_exhaustive()
+        f.debug_struct("Tokens").field("expires_in", &self.expires_in).finish_non_exhaustive()
     }
 }
 
@@ -107,9 +105,7 @@ pub struct Cognito {
 
 impl fmt::Debug for Cognito {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cognito")
-            .field("pool_id", &self.pool_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Cognito").field("pool_id", &self.pool_id).finish_non_exhaustive()
     }
 }
 
@@ -121,12 +117,7 @@ impl Cognito {
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
     ) -> Self {
-        Self {
-            client,
-            pool_id: pool_id.into(),
-            client_id: client_id.into(),
-            client_secret: client_secret.into(),
-        }
+        Self { client, pool_id: pool_id.into(), client_id: client_id.into(), client_secret: client_secret.into() }
     }
 
     /// Signs a person in by e-mail and password.
@@ -144,10 +135,7 @@ impl Cognito {
             .client_id(&self.client_id)
             .auth_parameters("USERNAME", email)
             .auth_parameters("PASSWORD", password)
-            .auth_parameters(
-                "SECRET_HASH",
-                secret_hash(&self.client_secret, &self.client_id, email),
-            )
+            .auth_parameters("SECRET_HASH", secret_hash(&self.client_secret, &self.client_id, email))
             .send()
             .await
             .map_err(|error| match identity_error(&error) {
@@ -155,9 +143,7 @@ impl Cognito {
                 other => other,
             })?;
         if let Some(challenge) = answer.challenge_name() {
-            return Err(IdentityError::StepNeeded {
-                step: challenge.as_str().to_owned(),
-            });
+            return Err(IdentityError::StepNeeded { step: challenge.as_str().to_owned() });
         }
         tokens(answer.authentication_result, None)
     }
@@ -176,9 +162,9 @@ impl Cognito {
             .send()
             .await
             .map_err(|error| match identity_error(&error) {
-                IdentityError::InvalidCredentials
-                | IdentityError::InvalidAccessToken
-                | IdentityError::UserNotFound => IdentityError::InvalidRefreshToken,
+                IdentityError::InvalidCredentials | IdentityError::InvalidAccessToken | IdentityError::UserNotFound => {
+                    IdentityError::InvalidRefreshToken
+                }
                 other => other,
             })?;
         tokens(answer.authentication_result, Some(refresh_token))
@@ -190,18 +176,13 @@ impl Cognito {
         if !is_token(access_token) {
             return Err(IdentityError::InvalidAccessToken);
         }
-        self.client
-            .global_sign_out()
-            .access_token(access_token)
-            .send()
-            .await
-            .map_err(|error| match identity_error(&error) {
-                // There is nothing in this call but the token.
-                IdentityError::InvalidCredentials | IdentityError::UserNotFound => {
-                    IdentityError::InvalidAccessToken
-                }
-                other => other,
-            })?;
+        self.client.global_sign_out().access_token(access_token).send().await.map_err(|error| match identity_error(
+            &error,
+        ) {
+            // There is nothing in this call but the token.
+            IdentityError::InvalidCredentials | IdentityError::UserNotFound => IdentityError::InvalidAccessToken,
+            other => other,
+        })?;
         Ok(())
     }
 
@@ -209,12 +190,7 @@ impl Cognito {
     ///
     /// [`IdentityError::InvalidCredentials`] when `old` is wrong, [`IdentityError::WeakPassword`] when `new` breaks the
     /// policy, [`IdentityError::Throttled`] after too many wrong ones.
-    pub async fn change_password(
-        &self,
-        access_token: &str,
-        old: &str,
-        new: &str,
-    ) -> Result<(), IdentityError> {
+    pub async fn change_password(&self, access_token: &str, old: &str, new: &str) -> Result<(), IdentityError> {
         if !is_token(access_token) {
             return Err(IdentityError::InvalidAccessToken);
         }
@@ -316,13 +292,7 @@ impl Cognito {
 
     /// Looks a person up by e-mail or id; nobody is `None`.
     pub async fn find_user(&self, email: &str) -> Result<Option<User>, IdentityError> {
-        let found = self
-            .client
-            .admin_get_user()
-            .user_pool_id(&self.pool_id)
-            .username(email)
-            .send()
-            .await;
+        let found = self.client.admin_get_user().user_pool_id(&self.pool_id).username(email).send().await;
         match found {
             Ok(user) => {
                 let attributes = user.user_attributes();
@@ -369,8 +339,7 @@ pub fn secret_hash(client_secret: &str, client_id: &str, user_name: &str) -> Str
 // so that these must be told apart before the call.
 
 fn is_user_name(name: &str) -> bool {
-    (1..=128).contains(&name.chars().count())
-        && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+    (1..=128).contains(&name.chars().count()) && !name.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn is_password(password: &str) -> bool {
@@ -380,9 +349,7 @@ fn is_password(password: &str) -> bool {
 fn is_token(token: &str) -> bool {
     !token.is_empty()
         && token.len() <= 8 * 1024
-        && token
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_=.".contains(&byte))
+        && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=.".contains(&byte))
 }
 
 fn check_password(password: &str) -> Result<(), IdentityError> {
@@ -399,39 +366,24 @@ fn attribute(name: &str, value: &str) -> Result<AttributeType, IdentityError> {
         .name(name)
         .value(value)
         .build()
-        .map_err(|error| IdentityError::Rejected {
-            code: "InvalidAttribute".to_owned(),
-            message: error.to_string(),
-        })
+        .map_err(|error| IdentityError::Rejected { code: "InvalidAttribute".to_owned(), message: error.to_string() })
 }
 
 fn value(attributes: &[AttributeType], name: &str) -> Option<String> {
-    attributes
-        .iter()
-        .find(|attribute| attribute.name() == name)?
-        .value()
-        .map(str::to_owned)
+    attributes.iter().find(|attribute| attribute.name() == name)?.value().map(str::to_owned)
 }
 
 fn user_id(attributes: &[AttributeType]) -> Result<UserId, IdentityError> {
-    value(attributes, "sub")
-        .and_then(|sub| sub.parse().ok())
-        .ok_or(IdentityError::Unavailable)
+    value(attributes, "sub").and_then(|sub| sub.parse().ok()).ok_or(IdentityError::Unavailable)
 }
 
-fn tokens(
-    result: Option<AuthenticationResultType>,
-    old_refresh: Option<&str>,
-) -> Result<Tokens, IdentityError> {
+fn tokens(result: Option<AuthenticationResultType>, old_refresh: Option<&str>) -> Result<Tokens, IdentityError> {
     let result = result.ok_or(IdentityError::Unavailable)?;
     Ok(Tokens {
         expires_in: result.expires_in(),
         access: result.access_token.ok_or(IdentityError::Unavailable)?,
         // Without rotation Cognito gives no new one, and the old one stays good.
-        refresh: result
-            .refresh_token
-            .or_else(|| old_refresh.map(str::to_owned))
-            .ok_or(IdentityError::Unavailable)?,
+        refresh: result.refresh_token.or_else(|| old_refresh.map(str::to_owned)).ok_or(IdentityError::Unavailable)?,
         id: result.id_token,
     })
 }
@@ -441,36 +393,25 @@ fn identity_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Identit
 where
     SdkError<E, R>: Error + 'static,
 {
-    let (code, message) = (
-        error.code().unwrap_or_default(),
-        error.message().unwrap_or_default(),
-    );
+    let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
     let lower = message.to_lowercase();
     match code {
         // One exception for three things, told apart by Cognito's words alone.
         "NotAuthorizedException" if lower.contains("secret") => rejected(code, message),
-        "NotAuthorizedException" if lower.contains("access token") => {
-            IdentityError::InvalidAccessToken
-        }
+        "NotAuthorizedException" if lower.contains("access token") => IdentityError::InvalidAccessToken,
         "NotAuthorizedException" => IdentityError::InvalidCredentials,
         "UserNotFoundException" => IdentityError::UserNotFound,
         "UserNotConfirmedException" | "PasswordResetRequiredException" => {
-            IdentityError::StepNeeded {
-                step: code.to_owned(),
-            }
+            IdentityError::StepNeeded { step: code.to_owned() }
         }
         "InvalidPasswordException" | "PasswordHistoryPolicyViolationException" => {
-            IdentityError::WeakPassword {
-                message: message.to_owned(),
-            }
+            IdentityError::WeakPassword { message: message.to_owned() }
         }
         "UsernameExistsException" | "AliasExistsException" => IdentityError::EmailExists,
-        "RefreshTokenReuseException"
-        | "UnsupportedTokenTypeException"
-        | "UnauthorizedException" => IdentityError::InvalidRefreshToken,
-        "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => {
-            IdentityError::Throttled
+        "RefreshTokenReuseException" | "UnsupportedTokenTypeException" | "UnauthorizedException" => {
+            IdentityError::InvalidRefreshToken
         }
+        "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => IdentityError::Throttled,
         "InternalErrorException" | "ServiceUnavailable" | "" => {
             tracing::warn!(code, message, cause = %root_cause(error), "the user pool did not answer");
             IdentityError::Unavailable
@@ -490,10 +431,7 @@ fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static)
 
 fn rejected(code: &str, message: &str) -> IdentityError {
     tracing::error!(code, message, "the user pool refused the call");
-    IdentityError::Rejected {
-        code: code.to_owned(),
-        message: message.to_owned(),
-    }
+    IdentityError::Rejected { code: code.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]

@@ -48,10 +48,7 @@ pub fn matches(token: &str, stored_hash: &str) -> bool {
 
 /// Whether a text has the form of an opaque token. Anything else need not be looked up.
 pub fn is_opaque(token: &str) -> bool {
-    token.len() == 64
-        && token
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
+    token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -64,20 +61,13 @@ mod tests {
         assert_ne!(one, other);
         assert!(is_opaque(one.as_str()));
         assert!(!is_opaque("a.b.c"));
-        assert!(!is_opaque(
-            &one.as_str()
-                .to_uppercase()
-                .replace(|c: char| c.is_ascii_digit(), "A")
-        ));
+        assert!(!is_opaque(&one.as_str().to_uppercase().replace(|c: char| c.is_ascii_digit(), "A")));
         assert!(!format!("{one:?}").contains(one.as_str()));
     }
 
     #[test]
     fn the_hash_is_sha_256() {
-        assert_eq!(
-            hash("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -73,11 +73,7 @@ impl ServiceKeys {
     /// Refuses an empty list, an entry without name or secret, a secret below 32 characters, and a name given twice.
     pub fn parse(text: &str) -> Result<Self, ServiceKeysError> {
         let mut keys: Vec<Key> = Vec::new();
-        for entry in text
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-        {
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             let (kid, secret) = entry.split_once(':').ok_or(ServiceKeysError::Malformed)?;
             if kid.is_empty() {
                 return Err(ServiceKeysError::Malformed);
@@ -110,10 +106,7 @@ impl ServiceKeys {
         ttl: SignedDuration,
         now: Timestamp,
     ) -> Result<String, TokenError> {
-        if scopes
-            .iter()
-            .any(|scope| scope.is_empty() || scope.contains(char::is_whitespace))
-        {
+        if scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
             return Err(TokenError::Malformed);
         }
         let key = self.0.first().ok_or(TokenError::UnknownKey)?;
@@ -126,8 +119,7 @@ impl ServiceKeys {
         };
         let mut header = jsonwebtoken::Header::new(Algorithm::HS256);
         header.kid = Some(key.kid.clone());
-        jsonwebtoken::encode(&header, &claims, &key.signing)
-            .map_err(|error| token::decode_error(&error))
+        jsonwebtoken::encode(&header, &claims, &key.signing).map_err(|error| token::decode_error(&error))
     }
 
     /// Checks a token (with or without `Bearer`): HS256, a key of ours, the audience, the expiry, a life of a day at
@@ -140,18 +132,11 @@ impl ServiceKeys {
     ) -> Result<ServiceClaims, TokenError> {
         let token = token::bearer(bearer)?;
         let kid = Header::key_id(token, "HS256")?;
-        let key = self
-            .0
-            .iter()
-            .find(|key| key.kid == kid)
-            .ok_or(TokenError::UnknownKey)?;
-        let claims = jsonwebtoken::decode::<ServiceClaims>(
-            token,
-            &key.checking,
-            &token::signature_only(Algorithm::HS256),
-        )
-        .map_err(|error| token::decode_error(&error))?
-        .claims;
+        let key = self.0.iter().find(|key| key.kid == kid).ok_or(TokenError::UnknownKey)?;
+        let claims =
+            jsonwebtoken::decode::<ServiceClaims>(token, &key.checking, &token::signature_only(Algorithm::HS256))
+                .map_err(|error| token::decode_error(&error))?
+                .claims;
         if claims.aud != AUDIENCE {
             return Err(TokenError::WrongAudience);
         }
@@ -169,9 +154,7 @@ impl ServiceKeys {
 /// Names the keys, and never shows a secret.
 impl fmt::Debug for ServiceKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|key| &key.kid))
-            .finish()
+        f.debug_list().entries(self.0.iter().map(|key| &key.kid)).finish()
     }
 }
 
@@ -197,39 +180,21 @@ mod tests {
     #[test]
     fn an_issued_token_is_verified_with_its_scopes() {
         let keys = keys(NEW);
-        let token = keys
-            .issue("monitor", &["status:read", "orders:read"], hours(1), now())
-            .unwrap();
+        let token = keys.issue("monitor", &["status:read", "orders:read"], hours(1), now()).unwrap();
         let claims = keys.verify(&token, now(), Some("status:read")).unwrap();
         assert_eq!(claims.sub, "monitor");
-        assert_eq!(
-            claims.scopes().collect::<Vec<_>>(),
-            ["status:read", "orders:read"]
-        );
+        assert_eq!(claims.scopes().collect::<Vec<_>>(), ["status:read", "orders:read"]);
         assert_eq!(claims.exp - claims.iat, 3600);
         assert!(keys.verify(&format!("Bearer {token}"), now(), None).is_ok());
-        assert_eq!(
-            keys.verify(&token, now(), Some("status")),
-            Err(TokenError::MissingScope)
-        );
+        assert_eq!(keys.verify(&token, now(), Some("status")), Err(TokenError::MissingScope));
     }
 
     #[test]
     fn it_expires_and_never_lives_longer_than_a_day() {
         let keys = keys(NEW);
         let token = keys.issue("monitor", &[], hours(1000), now()).unwrap();
-        assert!(
-            keys.verify(
-                &token,
-                now() + hours(24) - SignedDuration::from_secs(1),
-                None
-            )
-            .is_ok()
-        );
-        assert_eq!(
-            keys.verify(&token, now() + hours(24), None),
-            Err(TokenError::Expired)
-        );
+        assert!(keys.verify(&token, now() + hours(24) - SignedDuration::from_secs(1), None).is_ok());
+        assert_eq!(keys.verify(&token, now() + hours(24), None), Err(TokenError::Expired));
     }
 
     #[test]
@@ -239,10 +204,7 @@ mod tests {
         assert!(rotating.verify(&token, now(), None).is_ok());
         let newer = rotating.issue("monitor", &[], hours(1), now()).unwrap();
         assert!(keys(NEW).verify(&newer, now(), None).is_ok());
-        assert_eq!(
-            keys(NEW).verify(&token, now(), None),
-            Err(TokenError::UnknownKey)
-        );
+        assert_eq!(keys(NEW).verify(&token, now(), None), Err(TokenError::UnknownKey));
     }
 
     #[test]
@@ -251,15 +213,9 @@ mod tests {
         let forged = keys("2026:another-secret-of-more-than-32-characters")
             .issue("monitor", &["status:read"], hours(1), now())
             .unwrap();
-        assert_eq!(
-            ours.verify(&forged, now(), None),
-            Err(TokenError::BadSignature)
-        );
+        assert_eq!(ours.verify(&forged, now(), None), Err(TokenError::BadSignature));
         assert_eq!(ours.verify("", now(), None), Err(TokenError::Missing));
-        assert_eq!(
-            ours.verify("a.b.c", now(), None),
-            Err(TokenError::Malformed)
-        );
+        assert_eq!(ours.verify("a.b.c", now(), None), Err(TokenError::Malformed));
 
         let sign = |algorithm, claims: serde_json::Value| {
             let mut header = jsonwebtoken::Header::new(algorithm);
@@ -269,48 +225,24 @@ mod tests {
         let claims = |aud: &str, life: i64| serde_json::json!({ "sub": "x", "aud": aud, "scope": "", "iat": now().as_second(), "exp": now().as_second() + life });
         let verify = |token: String| ours.verify(&token, now(), None);
         assert!(verify(sign(Algorithm::HS256, claims("fairground", 60))).is_ok());
-        assert_eq!(
-            verify(sign(Algorithm::HS512, claims("fairground", 60))),
-            Err(TokenError::WrongAlgorithm)
-        );
-        assert_eq!(
-            verify(sign(Algorithm::HS256, claims("elsewhere", 60))),
-            Err(TokenError::WrongAudience)
-        );
-        assert_eq!(
-            verify(sign(Algorithm::HS256, claims("fairground", 86_401))),
-            Err(TokenError::Malformed)
-        );
+        assert_eq!(verify(sign(Algorithm::HS512, claims("fairground", 60))), Err(TokenError::WrongAlgorithm));
+        assert_eq!(verify(sign(Algorithm::HS256, claims("elsewhere", 60))), Err(TokenError::WrongAudience));
+        assert_eq!(verify(sign(Algorithm::HS256, claims("fairground", 86_401))), Err(TokenError::Malformed));
     }
 
     #[test]
     fn weak_or_unclear_keys_are_refused() {
         let refused = |text: &str| ServiceKeys::parse(text).unwrap_err();
         assert_eq!(refused(""), ServiceKeysError::Malformed);
-        assert_eq!(
-            refused("only-a-secret-of-more-than-32-characters"),
-            ServiceKeysError::Malformed
-        );
-        assert_eq!(
-            refused(":a-secret-of-more-than-32-characters!!"),
-            ServiceKeysError::Malformed
-        );
-        assert_eq!(
-            refused("a:short"),
-            ServiceKeysError::ShortSecret("a".to_owned())
-        );
-        assert_eq!(
-            refused(&format!("{NEW},{NEW}")),
-            ServiceKeysError::Duplicate("2026".to_owned())
-        );
+        assert_eq!(refused("only-a-secret-of-more-than-32-characters"), ServiceKeysError::Malformed);
+        assert_eq!(refused(":a-secret-of-more-than-32-characters!!"), ServiceKeysError::Malformed);
+        assert_eq!(refused("a:short"), ServiceKeysError::ShortSecret("a".to_owned()));
+        assert_eq!(refused(&format!("{NEW},{NEW}")), ServiceKeysError::Duplicate("2026".to_owned()));
         assert_eq!(format!("{:?}", keys(NEW)), r#"["2026"]"#);
     }
 
     #[test]
     fn a_scope_is_one_word() {
-        assert_eq!(
-            keys(NEW).issue("x", &["a b"], hours(1), now()),
-            Err(TokenError::Malformed)
-        );
+        assert_eq!(keys(NEW).issue("x", &["a b"], hours(1), now()), Err(TokenError::Malformed));
     }
 }

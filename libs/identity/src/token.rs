@@ -94,18 +94,12 @@ impl Claims {
 
 /// Reads API Gateway's rendering of a list claim: `[a b]`.
 fn list(text: &str) -> Vec<String> {
-    text.trim_matches(['[', ']'])
-        .split([' ', ','])
-        .filter(|group| !group.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.trim_matches(['[', ']']).split([' ', ',']).filter(|group| !group.is_empty()).map(str::to_owned).collect()
 }
 
 /// Reads a time claim. API Gateway renders large numbers as `1.7E9` at times.
 fn seconds(text: &str) -> Option<i64> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<f64>().ok().map(|seconds| seconds as i64))
+    text.parse().ok().or_else(|| text.parse::<f64>().ok().map(|seconds| seconds as i64))
 }
 
 /// Takes the token out of an `Authorization` header's value. As at API Gateway, the word `Bearer` may be left out.
@@ -114,13 +108,11 @@ fn seconds(text: &str) -> Option<i64> {
 pub fn bearer(header: &str) -> Result<&str, TokenError> {
     let header = header.trim();
     let token = match header.split_at_checked(6) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => {
-            match rest.chars().next() {
-                None => "",
-                Some(next) if next.is_whitespace() => rest.trim_start(),
-                Some(_) => header,
-            }
-        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => match rest.chars().next() {
+            None => "",
+            Some(next) if next.is_whitespace() => rest.trim_start(),
+            Some(_) => header,
+        },
         _ => header,
     };
     if token.is_empty() {
@@ -144,9 +136,7 @@ impl Header {
     /// Reads the header of `token`, and answers the id of the key it must be checked with.
     pub(crate) fn key_id(token: &str, algorithm: &str) -> Result<String, TokenError> {
         let (header, _) = token.split_once('.').ok_or(TokenError::Malformed)?;
-        let json = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_| TokenError::Malformed)?;
+        let json = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenError::Malformed)?;
         let header: Self = serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)?;
         if header.alg != algorithm {
             return Err(TokenError::WrongAlgorithm);
@@ -207,10 +197,7 @@ mod tests {
     #[test]
     fn claims_of_the_authorizer_are_read() {
         let claims = Claims::from_authorizer(&authorizer_claims()).unwrap();
-        assert_eq!(
-            claims.sub.to_string(),
-            "8c2a9b52-2f0a-4a43-a1d6-0f7be5f3a111"
-        );
+        assert_eq!(claims.sub.to_string(), "8c2a9b52-2f0a-4a43-a1d6-0f7be5f3a111");
         assert_eq!(claims.groups, ["admin", "staff"]);
         assert_eq!((claims.exp, claims.iat), (1_700_000_900, 1_700_000_000));
         assert_eq!(claims.client_id, "client");
@@ -230,11 +217,7 @@ mod tests {
         for name in ["sub", "exp", "iat", "client_id"] {
             let mut claims = authorizer_claims();
             claims.remove(name);
-            assert_eq!(
-                Claims::from_authorizer(&claims),
-                Err(TokenError::Malformed),
-                "{name}"
-            );
+            assert_eq!(Claims::from_authorizer(&claims), Err(TokenError::Malformed), "{name}");
         }
         let mut claims = authorizer_claims();
         claims.remove("cognito:groups");

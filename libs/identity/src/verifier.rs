@@ -6,9 +6,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use domain::ids::UserId;
 use http_body_util::{BodyExt as _, Limited};
@@ -59,11 +57,7 @@ struct Fetch {
 
 impl Fetch {
     fn is_recent(&self, now: Timestamp) -> bool {
-        let wait = if self.succeeded {
-            REFETCH_AFTER
-        } else {
-            RETRY_AFTER
-        };
+        let wait = if self.succeeded { REFETCH_AFTER } else { RETRY_AFTER };
         now.duration_since(self.at) < wait
     }
 }
@@ -72,11 +66,7 @@ impl TokenVerifier {
     /// Makes a verifier. `issuer` is what `iss` must be (`https://cognito-idp.<region>.amazonaws.com/<pool>`),
     /// `client_id` the app client that tokens must have been issued to, `jwks_url` where the issuer publishes its keys
     /// (`http` for the local cloud). Nothing is fetched yet.
-    pub fn new(
-        issuer: impl Into<String>,
-        client_id: impl Into<String>,
-        jwks_url: impl Into<String>,
-    ) -> Self {
+    pub fn new(issuer: impl Into<String>, client_id: impl Into<String>, jwks_url: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
             client_id: client_id.into(),
@@ -93,10 +83,9 @@ impl TokenVerifier {
         let token = token::bearer(bearer)?;
         let kid = Header::key_id(token, "RS256")?;
         let key = self.key(&kid, now).await?;
-        let claims: AccessToken =
-            jsonwebtoken::decode(token, &key, &token::signature_only(Algorithm::RS256))
-                .map_err(|error| token::decode_error(&error))?
-                .claims;
+        let claims: AccessToken = jsonwebtoken::decode(token, &key, &token::signature_only(Algorithm::RS256))
+            .map_err(|error| token::decode_error(&error))?
+            .claims;
         claims.check(&self.issuer, &self.client_id, now)
     }
 
@@ -114,29 +103,19 @@ impl TokenVerifier {
             Some(fetch) if fetch.is_recent(now) => fetch.succeeded,
             _ => {
                 // Noted before the call: a caller that goes away while waiting must not open the way for the next.
-                *last_fetch = Some(Fetch {
-                    at: now,
-                    succeeded: false,
-                });
+                *last_fetch = Some(Fetch { at: now, succeeded: false });
                 let succeeded = self.fetch(now).await;
                 *last_fetch = Some(Fetch { at: now, succeeded });
                 succeeded
             }
         };
-        let missing = if succeeded {
-            TokenError::UnknownKey
-        } else {
-            TokenError::KeysUnavailable
-        };
+        let missing = if succeeded { TokenError::UnknownKey } else { TokenError::KeysUnavailable };
         // When the issuer cannot be reached, the keys it served an hour ago are still the best there are.
         self.key_set().by_id.get(kid).cloned().ok_or(missing)
     }
 
     fn key_set(&self) -> Arc<KeySet> {
-        self.keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn fresh_key(&self, kid: &str, now: Timestamp) -> Option<Arc<DecodingKey>> {
@@ -151,19 +130,12 @@ impl TokenVerifier {
     async fn fetch(&self, now: Timestamp) -> bool {
         match tokio::time::timeout(FETCH_TIMEOUT, self.get_key_set()).await {
             Ok(Ok(by_id)) => {
-                let keys = Arc::new(KeySet {
-                    by_id,
-                    fetched: now,
-                });
+                let keys = Arc::new(KeySet { by_id, fetched: now });
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
                 true
             }
             Ok(Err(error)) => {
-                tracing::warn!(
-                    error,
-                    url = self.jwks_url,
-                    "signing keys could not be fetched"
-                );
+                tracing::warn!(error, url = self.jwks_url, "signing keys could not be fetched");
                 false
             }
             Err(_) => {
@@ -175,16 +147,11 @@ impl TokenVerifier {
 
     /// One GET, by the HTTPS connector that the AWS clients use already: the same TLS library, the same trusted roots.
     async fn get_key_set(&self) -> Result<HashMap<String, Arc<DecodingKey>>, BoxError> {
-        let response = self
-            .connector()?
-            .call(HttpRequest::get(&self.jwks_url)?)
-            .await?;
+        let response = self.connector()?.call(HttpRequest::get(&self.jwks_url)?).await?;
         if response.status().as_u16() != 200 {
             return Err(format!("status {}", response.status().as_u16()).into());
         }
-        let body = Limited::new(response.into_body(), MAX_KEY_SET_BYTES)
-            .collect()
-            .await?;
+        let body = Limited::new(response.into_body(), MAX_KEY_SET_BYTES).collect().await?;
         let keys: JsonWebKeySet = serde_json::from_slice(&body.to_bytes())?;
         Ok(keys.signing_keys())
     }
@@ -195,8 +162,7 @@ impl TokenVerifier {
         }
         // The limit in time is set around the whole fetch.
         let settings = HttpConnectorSettings::builder().build();
-        let connector = aws_smithy_http_client::default_connector(&settings, None)
-            .ok_or("no HTTPS connector")?;
+        let connector = aws_smithy_http_client::default_connector(&settings, None).ok_or("no HTTPS connector")?;
         Ok(self.connector.get_or_init(|| connector))
     }
 }
@@ -235,16 +201,10 @@ impl AccessToken {
         if self.token_use.as_deref() != Some("access") {
             return Err(TokenError::WrongUse);
         }
-        let token_client = self
-            .client_id
-            .filter(|id| id == client_id)
-            .ok_or(TokenError::WrongClient)?;
+        let token_client = self.client_id.filter(|id| id == client_id).ok_or(TokenError::WrongClient)?;
         let exp = self.exp.ok_or(TokenError::Malformed)?;
         token::check_expiry(exp, now, LEEWAY)?;
-        let sub = self
-            .sub
-            .and_then(|sub| sub.parse::<UserId>().ok())
-            .ok_or(TokenError::Malformed)?;
+        let sub = self.sub.and_then(|sub| sub.parse::<UserId>().ok()).ok_or(TokenError::Malformed)?;
         Ok(Claims {
             sub,
             username: self.username.unwrap_or_else(|| sub.to_string()),
@@ -274,18 +234,13 @@ struct JsonWebKey {
 
 impl JsonWebKeySet {
     fn signing_keys(self) -> HashMap<String, Arc<DecodingKey>> {
-        self.keys
-            .into_iter()
-            .filter_map(JsonWebKey::signing_key)
-            .collect()
+        self.keys.into_iter().filter_map(JsonWebKey::signing_key).collect()
     }
 }
 
 impl JsonWebKey {
     fn signing_key(self) -> Option<(String, Arc<DecodingKey>)> {
-        if self.kty.as_deref() != Some("RSA")
-            || self.purpose.is_some_and(|purpose| purpose != "sig")
-        {
+        if self.kty.as_deref() != Some("RSA") || self.purpose.is_some_and(|purpose| purpose != "sig") {
             return None;
         }
         let key = DecodingKey::from_rsa_components(&self.n?, &self.e?).ok()?;

@@ -71,7 +71,8 @@ async fn authorize(ctx: Ctx, request: Request) -> Result<Response, BoxError> {
 }
 
 fn service(ctx: &Ctx, token: &str) -> Option<Context> {
-    let verified = ctx.service_keys().ok_or(TokenError::UnknownKey).and_then(|keys| keys.verify(token, ctx.now(), None));
+    let verified =
+        ctx.service_keys().ok_or(TokenError::UnknownKey).and_then(|keys| keys.verify(token, ctx.now(), None));
     match verified {
         Ok(claims) => Some(Context {
             kind: "service",

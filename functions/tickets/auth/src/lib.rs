@@ -40,9 +40,9 @@ pub fn function() -> Function {
 #[garde(allow_unvalidated)]
 struct LoginIn {
     /// In any case, with or without space around it.
-    #[schema(required)]
+    #[schema(required, nullable = false)]
     email: Option<String>,
-    #[schema(required)]
+    #[schema(required, nullable = false)]
     password: Option<String>,
 }
 
@@ -51,9 +51,10 @@ struct LoginIn {
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
 struct RefreshIn {
-    #[schema(required)]
+    #[schema(required, nullable = false)]
     refresh_token: Option<String>,
     /// Whose it is. Need not be sent; when it is, it must be true (contract §3, D1).
+    #[schema(nullable = false)]
     user_id: Option<String>,
 }
 
@@ -62,10 +63,10 @@ struct RefreshIn {
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
 struct ChangePasswordIn {
-    #[schema(required)]
+    #[schema(required, nullable = false)]
     current_password: Option<String>,
     /// At least 8 characters.
-    #[schema(required, min_length = 8)]
+    #[schema(required, nullable = false, min_length = 8)]
     new_password: Option<String>,
 }
 
@@ -88,6 +89,7 @@ struct UserOut {
     email: String,
     name: String,
     /// `superadmin`, `admin` or `staff`; null for people without a place in the back office.
+    #[schema(required)]
     role: Option<&'static str>,
 }
 
@@ -98,8 +100,10 @@ struct ProfileOut {
     email: String,
     name: String,
     /// `superadmin`, `admin` or `staff`; null for people without a place in the back office.
+    #[schema(required)]
     role: Option<&'static str>,
     /// ISO 8601, UTC.
+    #[schema(required)]
     last_login_at: Option<String>,
     /// ISO 8601, UTC.
     created_at: String,
@@ -166,10 +170,7 @@ async fn login(
         CommonErrors,
     )
 )]
-async fn refresh(
-    State(ctx): State<Ctx>,
-    Json(input): Json<RefreshIn>,
-) -> Result<Json<SessionOut>, ApiError> {
+async fn refresh(State(ctx): State<Ctx>, Json(input): Json<RefreshIn>) -> Result<Json<SessionOut>, ApiError> {
     let refresh_token = text(input.refresh_token);
     validate::require(&[("refreshToken", !refresh_token.trim().is_empty())])?;
     // One that is no user's id is refused before the token is used up.
@@ -234,9 +235,7 @@ async fn change_password(
         return Err(ApiError::invalid("newPassword", "must have at least 8 characters"));
     }
     ctx.identity().change_password(&token, &current, &new).await.map_err(|error| match error {
-        IdentityError::InvalidCredentials => {
-            ApiError::bad_request("INVALID_PASSWORD", "Current password is incorrect")
-        }
+        IdentityError::InvalidCredentials => ApiError::bad_request("INVALID_PASSWORD", "Current password is incorrect"),
         IdentityError::WeakPassword { message } => ApiError::invalid("newPassword", message),
         other => identity_error(other),
     })?;
@@ -355,11 +354,9 @@ fn invalid_refresh_token() -> ApiError {
 fn identity_error(error: IdentityError) -> ApiError {
     match error {
         IdentityError::InvalidAccessToken => invalid_token(),
-        IdentityError::Throttled => ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "RATE_LIMITED",
-            "Too many requests, please try again later",
-        ),
+        IdentityError::Throttled => {
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "Too many requests, please try again later")
+        }
         IdentityError::Unavailable => ApiError::unavailable(),
         other => ApiError::internal(other),
     }

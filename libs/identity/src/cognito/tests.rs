@@ -1,6 +1,4 @@
-use aws_sdk_cognitoidentityprovider::config::{
-    BehaviorVersion, Credentials, Region, retry::RetryConfig,
-};
+use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -15,9 +13,7 @@ async fn pool(answer: fn(&str, &Value) -> (u16, Value)) -> Cognito {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let handler = move |headers: HeaderMap, body: String| async move {
         let target = headers["x-amz-target"].to_str().unwrap();
-        let operation = target
-            .strip_prefix("AWSCognitoIdentityProviderService.")
-            .unwrap();
+        let operation = target.strip_prefix("AWSCognitoIdentityProviderService.").unwrap();
         let (status, body) = answer(operation, &serde_json::from_str(&body).unwrap());
         (StatusCode::from_u16(status).unwrap(), Json(body))
     };
@@ -53,121 +49,54 @@ async fn signing_in_sends_the_secret_hash_and_gives_tokens() {
         assert_eq!(operation, "InitiateAuth");
         assert_eq!(body["AuthFlow"], "USER_PASSWORD_AUTH");
         let parameters = &body["AuthParameters"];
-        assert_eq!(
-            parameters["SECRET_HASH"],
-            secret_hash("secret", "client", "a@b.c")
-        );
-        let result =
-            json!({ "AccessToken": "a", "RefreshToken": "r", "IdToken": "i", "ExpiresIn": 900 });
+        assert_eq!(parameters["SECRET_HASH"], secret_hash("secret", "client", "a@b.c"));
+        let result = json!({ "AccessToken": "a", "RefreshToken": "r", "IdToken": "i", "ExpiresIn": 900 });
         (200, json!({ "AuthenticationResult": result }))
     })
     .await;
     let tokens = cognito.sign_in("a@b.c", "password").await.unwrap();
-    assert_eq!(
-        (
-            tokens.access.as_str(),
-            tokens.refresh.as_str(),
-            tokens.expires_in
-        ),
-        ("a", "r", 900)
-    );
+    assert_eq!((tokens.access.as_str(), tokens.refresh.as_str(), tokens.expires_in), ("a", "r", 900));
     assert_eq!(format!("{tokens:?}"), "Tokens { expires_in: 900, .. }");
 }
 
 #[tokio::test]
 async fn every_way_to_be_nobody_looks_the_same() {
     let unknown = pool(|_, _| exception("UserNotFoundException", "User does not exist.")).await;
-    let wrong =
-        pool(|_, _| exception("NotAuthorizedException", "Incorrect username or password.")).await;
+    let wrong = pool(|_, _| exception("NotAuthorizedException", "Incorrect username or password.")).await;
     let disabled = pool(|_, _| exception("NotAuthorizedException", "User is disabled.")).await;
     for pool in [unknown, wrong, disabled] {
-        assert_eq!(
-            pool.sign_in("a@b.c", "password").await,
-            Err(IdentityError::InvalidCredentials)
-        );
-        assert_eq!(
-            pool.sign_in("a b", "password").await,
-            Err(IdentityError::InvalidCredentials)
-        );
-        assert_eq!(
-            pool.sign_in("a@b.c", "").await,
-            Err(IdentityError::InvalidCredentials)
-        );
-        assert_eq!(
-            pool.refresh("token").await,
-            Err(IdentityError::InvalidRefreshToken)
-        );
-        assert_eq!(
-            pool.refresh("to ken").await,
-            Err(IdentityError::InvalidRefreshToken)
-        );
-        assert_eq!(
-            pool.sign_out_everywhere("token").await,
-            Err(IdentityError::InvalidAccessToken)
-        );
+        assert_eq!(pool.sign_in("a@b.c", "password").await, Err(IdentityError::InvalidCredentials));
+        assert_eq!(pool.sign_in("a b", "password").await, Err(IdentityError::InvalidCredentials));
+        assert_eq!(pool.sign_in("a@b.c", "").await, Err(IdentityError::InvalidCredentials));
+        assert_eq!(pool.refresh("token").await, Err(IdentityError::InvalidRefreshToken));
+        assert_eq!(pool.refresh("to ken").await, Err(IdentityError::InvalidRefreshToken));
+        assert_eq!(pool.sign_out_everywhere("token").await, Err(IdentityError::InvalidAccessToken));
     }
 }
 
 #[tokio::test]
 async fn our_own_faults_are_not_the_callers() {
-    let secret = pool(|_, _| {
-        exception(
-            "NotAuthorizedException",
-            "Unable to verify secret hash for client x",
-        )
-    })
-    .await;
-    assert!(matches!(
-        secret.sign_in("a@b.c", "password").await,
-        Err(IdentityError::Rejected { .. })
-    ));
-    let flow = pool(|_, _| {
-        exception(
-            "InvalidParameterException",
-            "USER_PASSWORD_AUTH flow not enabled",
-        )
-    })
-    .await;
-    assert!(matches!(
-        flow.sign_in("a@b.c", "password").await,
-        Err(IdentityError::Rejected { .. })
-    ));
+    let secret = pool(|_, _| exception("NotAuthorizedException", "Unable to verify secret hash for client x")).await;
+    assert!(matches!(secret.sign_in("a@b.c", "password").await, Err(IdentityError::Rejected { .. })));
+    let flow = pool(|_, _| exception("InvalidParameterException", "USER_PASSWORD_AUTH flow not enabled")).await;
+    assert!(matches!(flow.sign_in("a@b.c", "password").await, Err(IdentityError::Rejected { .. })));
     let busy = pool(|_, _| exception("TooManyRequestsException", "Rate exceeded")).await;
-    assert_eq!(
-        busy.sign_in("a@b.c", "password").await,
-        Err(IdentityError::Throttled)
-    );
+    assert_eq!(busy.sign_in("a@b.c", "password").await, Err(IdentityError::Throttled));
     let down = pool(|_, _| (500, json!({ "__type": "InternalErrorException" }))).await;
-    assert_eq!(
-        down.sign_in("a@b.c", "password").await,
-        Err(IdentityError::Unavailable)
-    );
-    let challenge = pool(|_, _| {
-        (
-            200,
-            json!({ "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": "s" }),
-        )
-    })
-    .await;
+    assert_eq!(down.sign_in("a@b.c", "password").await, Err(IdentityError::Unavailable));
+    let challenge = pool(|_, _| (200, json!({ "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": "s" }))).await;
     let step = "NEW_PASSWORD_REQUIRED".to_owned();
-    assert_eq!(
-        challenge.sign_in("a@b.c", "password").await,
-        Err(IdentityError::StepNeeded { step })
-    );
+    assert_eq!(challenge.sign_in("a@b.c", "password").await, Err(IdentityError::StepNeeded { step }));
 }
 
 #[tokio::test]
 async fn refreshing_uses_the_token_up() {
     let rotating = pool(|operation, body| {
         assert_eq!(operation, "GetTokensFromRefreshToken");
-        assert_eq!(
-            (&body["ClientId"], &body["ClientSecret"]),
-            (&json!("client"), &json!("secret"))
-        );
+        assert_eq!((&body["ClientId"], &body["ClientSecret"]), (&json!("client"), &json!("secret")));
         match body["RefreshToken"].as_str() {
             Some("first") => {
-                let result =
-                    json!({ "AccessToken": "a2", "RefreshToken": "second", "ExpiresIn": 900 });
+                let result = json!({ "AccessToken": "a2", "RefreshToken": "second", "ExpiresIn": 900 });
                 (200, json!({ "AuthenticationResult": result }))
             }
             _ => exception("RefreshTokenReuseException", "Refresh token has been used"),
@@ -175,26 +104,16 @@ async fn refreshing_uses_the_token_up() {
     })
     .await;
     assert_eq!(rotating.refresh("first").await.unwrap().refresh, "second");
-    assert_eq!(
-        rotating.refresh("other").await,
-        Err(IdentityError::InvalidRefreshToken)
-    );
+    assert_eq!(rotating.refresh("other").await, Err(IdentityError::InvalidRefreshToken));
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_not_a_wrong_token() {
     let cognito = pool(|operation, body| {
         assert_eq!(operation, "ChangePassword");
-        match (
-            body["AccessToken"].as_str(),
-            body["PreviousPassword"].as_str(),
-        ) {
-            (Some("revoked"), _) => {
-                exception("NotAuthorizedException", "Access Token has been revoked")
-            }
-            (_, Some("wrong")) => {
-                exception("NotAuthorizedException", "Incorrect username or password.")
-            }
+        match (body["AccessToken"].as_str(), body["PreviousPassword"].as_str()) {
+            (Some("revoked"), _) => exception("NotAuthorizedException", "Access Token has been revoked"),
+            (_, Some("wrong")) => exception("NotAuthorizedException", "Incorrect username or password."),
             _ if body["ProposedPassword"] == "short" => {
                 exception("InvalidPasswordException", "Password not long enough")
             }
@@ -202,38 +121,18 @@ async fn a_wrong_password_is_not_a_wrong_token() {
         }
     })
     .await;
+    assert_eq!(cognito.change_password("token", "right", "long enough").await, Ok(()));
     assert_eq!(
-        cognito
-            .change_password("token", "right", "long enough")
-            .await,
-        Ok(())
-    );
-    assert_eq!(
-        cognito
-            .change_password("revoked", "right", "long enough")
-            .await,
+        cognito.change_password("revoked", "right", "long enough").await,
         Err(IdentityError::InvalidAccessToken)
     );
-    assert_eq!(
-        cognito
-            .change_password("token", "wrong", "long enough")
-            .await,
-        Err(IdentityError::InvalidCredentials)
-    );
+    assert_eq!(cognito.change_password("token", "wrong", "long enough").await, Err(IdentityError::InvalidCredentials));
     for (new, message) in [
         ("short", "Password not long enough"),
-        (
-            " spaced ",
-            "Password must have 1 to 256 characters and no space at either end",
-        ),
+        (" spaced ", "Password must have 1 to 256 characters and no space at either end"),
     ] {
-        let weak = IdentityError::WeakPassword {
-            message: message.to_owned(),
-        };
-        assert_eq!(
-            cognito.change_password("token", "right", new).await,
-            Err(weak)
-        );
+        let weak = IdentityError::WeakPassword { message: message.to_owned() };
+        assert_eq!(cognito.change_password("token", "right", new).await, Err(weak));
     }
 }
 
@@ -245,10 +144,7 @@ async fn an_operator_creates_a_person_who_can_sign_in() {
         match operation {
             "AdminCreateUser" => {
                 assert_eq!(body["MessageAction"], "SUPPRESS");
-                (
-                    200,
-                    json!({ "User": { "Attributes": [{ "Name": "sub", "Value": SUB }] } }),
-                )
+                (200, json!({ "User": { "Attributes": [{ "Name": "sub", "Value": SUB }] } }))
             }
             "AdminSetUserPassword" => {
                 assert_eq!(body["Permanent"], true);
@@ -262,41 +158,23 @@ async fn an_operator_creates_a_person_who_can_sign_in() {
         }
     })
     .await;
-    let id = cognito
-        .create_user("a@b.c", Some("a good password"), &["staff"])
-        .await
-        .unwrap();
+    let id = cognito.create_user("a@b.c", Some("a good password"), &["staff"]).await.unwrap();
     assert_eq!(id.to_string(), SUB);
-    let taken =
-        pool(|_, _| exception("UsernameExistsException", "User account already exists")).await;
-    assert_eq!(
-        taken.create_user("a@b.c", None, &[]).await,
-        Err(IdentityError::EmailExists)
-    );
+    let taken = pool(|_, _| exception("UsernameExistsException", "User account already exists")).await;
+    assert_eq!(taken.create_user("a@b.c", None, &[]).await, Err(IdentityError::EmailExists));
 }
 
 #[tokio::test]
 async fn a_person_is_found_or_not() {
     let cognito = pool(|_, body| match body["Username"].as_str() {
         Some("a@b.c") => {
-            let attributes =
-                json!([{ "Name": "sub", "Value": SUB }, { "Name": "email", "Value": "a@b.c" }]);
-            (
-                200,
-                json!({ "Username": SUB, "UserAttributes": attributes, "Enabled": true }),
-            )
+            let attributes = json!([{ "Name": "sub", "Value": SUB }, { "Name": "email", "Value": "a@b.c" }]);
+            (200, json!({ "Username": SUB, "UserAttributes": attributes, "Enabled": true }))
         }
         _ => exception("UserNotFoundException", "User does not exist."),
     })
     .await;
     let user = cognito.find_user("a@b.c").await.unwrap().unwrap();
-    assert_eq!(
-        (
-            user.id.to_string().as_str(),
-            user.email.as_str(),
-            user.enabled
-        ),
-        (SUB, "a@b.c", true)
-    );
+    assert_eq!((user.id.to_string().as_str(), user.email.as_str(), user.enabled), (SUB, "a@b.c", true));
     assert_eq!(cognito.find_user("nobody@b.c").await, Ok(None));
 }

@@ -28,8 +28,7 @@ fn rsa_key() -> EncodingKey {
 }
 
 fn jwk(key: &EncodingKey, kid: &str) -> Value {
-    let mut jwk =
-        serde_json::to_value(Jwk::from_encoding_key(key, Algorithm::RS256).unwrap()).unwrap();
+    let mut jwk = serde_json::to_value(Jwk::from_encoding_key(key, Algorithm::RS256).unwrap()).unwrap();
     jwk["kid"] = kid.into();
     jwk["use"] = "sig".into();
     jwk
@@ -116,10 +115,7 @@ async fn one_key() -> Arc<Issuer> {
 #[tokio::test]
 async fn a_good_token_gives_its_claims() {
     let verifier = one_key().await.verifier();
-    let claims = verifier
-        .verify(&format!("Bearer {}", signed(&access_token())), now())
-        .await
-        .unwrap();
+    let claims = verifier.verify(&format!("Bearer {}", signed(&access_token())), now()).await.unwrap();
     assert_eq!(claims.sub.to_string(), SUB);
     assert_eq!(claims.username, SUB);
     assert_eq!(claims.groups, ["admin"]);
@@ -136,17 +132,10 @@ async fn each_thing_that_can_be_wrong_has_its_answer() {
     without_client.as_object_mut().unwrap().remove("client_id");
     let mut without_expiry = access_token();
     without_expiry.as_object_mut().unwrap().remove("exp");
-    let (content, _) = signed(&access_token())
-        .rsplit_once('.')
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
+    let (content, _) = signed(&access_token()).rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let none = {
         let encode = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
-        format!(
-            "{}.{}.",
-            encode(json!({ "alg": "none", "kid": "one" })),
-            encode(access_token())
-        )
+        format!("{}.{}.", encode(json!({ "alg": "none", "kid": "one" })), encode(access_token()))
     };
     let other_content = {
         let other = rs256(with("cognito:groups", json!(["superadmin"])));
@@ -156,75 +145,27 @@ async fn each_thing_that_can_be_wrong_has_its_answer() {
     let cases = [
         ("nothing", String::new(), TokenError::Missing),
         ("scheme alone", "Bearer ".to_owned(), TokenError::Missing),
-        (
-            "words",
-            "Bearer not a token".to_owned(),
-            TokenError::Malformed,
-        ),
+        ("words", "Bearer not a token".to_owned(), TokenError::Malformed),
         ("no dots", "token".to_owned(), TokenError::Malformed),
         ("no JSON", "a.b.c".to_owned(), TokenError::Malformed),
         ("no signature", content.clone(), TokenError::Malformed),
         ("alg none", none, TokenError::WrongAlgorithm),
-        (
-            "HS256",
-            sign(&access_token(), "one", &secret, Algorithm::HS256),
-            TokenError::WrongAlgorithm,
-        ),
-        (
-            "RS512",
-            sign(&access_token(), "one", &KEYS[0], Algorithm::RS512),
-            TokenError::WrongAlgorithm,
-        ),
-        (
-            "empty signature",
-            format!("{content}."),
-            TokenError::BadSignature,
-        ),
+        ("HS256", sign(&access_token(), "one", &secret, Algorithm::HS256), TokenError::WrongAlgorithm),
+        ("RS512", sign(&access_token(), "one", &KEYS[0], Algorithm::RS512), TokenError::WrongAlgorithm),
+        ("empty signature", format!("{content}."), TokenError::BadSignature),
         ("other content", other_content, TokenError::BadSignature),
-        (
-            "other key",
-            sign(&access_token(), "one", &KEYS[1], Algorithm::RS256),
-            TokenError::BadSignature,
-        ),
-        (
-            "unknown key",
-            sign(&access_token(), "two", &KEYS[1], Algorithm::RS256),
-            TokenError::UnknownKey,
-        ),
-        (
-            "issuer",
-            rs256(with("iss", json!("https://issuer.test/other"))),
-            TokenError::WrongIssuer,
-        ),
-        (
-            "ID token",
-            rs256(with("token_use", json!("id"))),
-            TokenError::WrongUse,
-        ),
-        (
-            "client",
-            rs256(with("client_id", json!("other"))),
-            TokenError::WrongClient,
-        ),
+        ("other key", sign(&access_token(), "one", &KEYS[1], Algorithm::RS256), TokenError::BadSignature),
+        ("unknown key", sign(&access_token(), "two", &KEYS[1], Algorithm::RS256), TokenError::UnknownKey),
+        ("issuer", rs256(with("iss", json!("https://issuer.test/other"))), TokenError::WrongIssuer),
+        ("ID token", rs256(with("token_use", json!("id"))), TokenError::WrongUse),
+        ("client", rs256(with("client_id", json!("other"))), TokenError::WrongClient),
         ("no client", rs256(without_client), TokenError::WrongClient),
-        (
-            "expired",
-            rs256(with("exp", json!(now().as_second() - LEEWAY))),
-            TokenError::Expired,
-        ),
+        ("expired", rs256(with("exp", json!(now().as_second() - LEEWAY))), TokenError::Expired),
         ("no expiry", rs256(without_expiry), TokenError::Malformed),
-        (
-            "no UUID",
-            rs256(with("sub", json!("admin"))),
-            TokenError::Malformed,
-        ),
+        ("no UUID", rs256(with("sub", json!("admin"))), TokenError::Malformed),
     ];
     for (case, token, expected) in cases {
-        assert_eq!(
-            verifier.verify(&token, now()).await,
-            Err(expected),
-            "{case}"
-        );
+        assert_eq!(verifier.verify(&token, now()).await, Err(expected), "{case}");
     }
     // A clock that is a little ahead refuses nobody.
     let just_expired = rs256(with("exp", json!(now().as_second() - LEEWAY + 1)));
@@ -252,23 +193,10 @@ async fn a_flood_of_unknown_keys_does_not_reach_the_issuer() {
     let issuer = one_key().await;
     let verifier = issuer.verifier();
     for flood in 0..100 {
-        let token = sign(
-            &access_token(),
-            &format!("kid-{flood}"),
-            &KEYS[1],
-            Algorithm::RS256,
-        );
-        assert_eq!(
-            verifier.verify(&token, now()).await,
-            Err(TokenError::UnknownKey)
-        );
+        let token = sign(&access_token(), &format!("kid-{flood}"), &KEYS[1], Algorithm::RS256);
+        assert_eq!(verifier.verify(&token, now()).await, Err(TokenError::UnknownKey));
     }
-    assert!(
-        verifier
-            .verify(&signed(&access_token()), now())
-            .await
-            .is_ok()
-    );
+    assert!(verifier.verify(&signed(&access_token()), now()).await.is_ok());
     assert_eq!(issuer.asked(), 1);
 }
 
@@ -277,15 +205,9 @@ async fn a_new_key_is_found_after_half_a_minute() {
     let issuer = one_key().await;
     let verifier = issuer.verifier();
     let token = sign(&access_token(), "two", &KEYS[1], Algorithm::RS256);
-    assert_eq!(
-        verifier.verify(&token, now()).await,
-        Err(TokenError::UnknownKey)
-    );
+    assert_eq!(verifier.verify(&token, now()).await, Err(TokenError::UnknownKey));
     issuer.serve_keys(&[jwk(&KEYS[0], "one"), jwk(&KEYS[1], "two")]);
-    assert_eq!(
-        verifier.verify(&token, now() + seconds(29)).await,
-        Err(TokenError::UnknownKey)
-    );
+    assert_eq!(verifier.verify(&token, now() + seconds(29)).await, Err(TokenError::UnknownKey));
     assert!(verifier.verify(&token, now() + seconds(30)).await.is_ok());
     assert_eq!(issuer.asked(), 2);
 }
@@ -299,10 +221,7 @@ async fn a_withdrawn_key_is_dropped_and_an_outage_drops_none() {
     issuer.serve(StatusCode::SERVICE_UNAVAILABLE, String::new());
     assert!(verifier.verify(&token, now() + seconds(3601)).await.is_ok());
     issuer.serve_keys(&[jwk(&KEYS[1], "two")]);
-    assert_eq!(
-        verifier.verify(&token, now() + seconds(3603)).await,
-        Err(TokenError::UnknownKey)
-    );
+    assert_eq!(verifier.verify(&token, now() + seconds(3603)).await, Err(TokenError::UnknownKey));
     assert_eq!(issuer.asked(), 3);
 }
 
@@ -319,10 +238,7 @@ async fn without_keys_nobody_passes_and_the_next_second_tries_again() {
     for (second, (status, body)) in (0..).step_by(2).zip(faults) {
         issuer.serve(status, body);
         for _ in 0..2 {
-            assert_eq!(
-                verifier.verify(&token, now() + seconds(second)).await,
-                Err(TokenError::KeysUnavailable)
-            );
+            assert_eq!(verifier.verify(&token, now() + seconds(second)).await, Err(TokenError::KeysUnavailable));
         }
     }
     assert_eq!(issuer.asked(), 3);
@@ -330,10 +246,7 @@ async fn without_keys_nobody_passes_and_the_next_second_tries_again() {
     assert!(verifier.verify(&token, now() + seconds(7)).await.is_ok());
 
     let nobody = TokenVerifier::new(ISSUER, CLIENT, "http://127.0.0.1:1/jwks.json");
-    assert_eq!(
-        nobody.verify(&token, now()).await,
-        Err(TokenError::KeysUnavailable)
-    );
+    assert_eq!(nobody.verify(&token, now()).await, Err(TokenError::KeysUnavailable));
 }
 
 #[tokio::test]
@@ -341,15 +254,7 @@ async fn keys_of_other_kinds_and_uses_are_passed_over() {
     let mut encryption = jwk(&KEYS[0], "one");
     encryption["use"] = "enc".into();
     let elliptic = json!({ "kty": "EC", "kid": "ec", "crv": "P-256", "x": "AA", "y": "AA" });
-    let issuer = Issuer::start(&[
-        encryption,
-        elliptic,
-        json!({ "kty": "RSA", "kid": "empty" }),
-    ])
-    .await;
+    let issuer = Issuer::start(&[encryption, elliptic, json!({ "kty": "RSA", "kid": "empty" })]).await;
     let verifier = issuer.verifier();
-    assert_eq!(
-        verifier.verify(&signed(&access_token()), now()).await,
-        Err(TokenError::UnknownKey)
-    );
+    assert_eq!(verifier.verify(&signed(&access_token()), now()).await, Err(TokenError::UnknownKey));
 }
