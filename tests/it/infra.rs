@@ -383,6 +383,9 @@ fn data_outlives_the_stack() {
     }
     let table = &template["Resources"]["FairgroundTable"]["Properties"];
     assert_eq!(table["DeletionProtectionEnabled"], true);
+    let attributes = items(&table["AttributeDefinitions"]);
+    let attributes: BTreeSet<_> = attributes.iter().filter_map(|one| one["AttributeName"].as_str()).collect();
+    assert_eq!(attributes, BTreeSet::from(store::schema::KEY_ATTRIBUTES), "keys of the template, and of the store");
     assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
     let bucket = &template["Resources"]["MediaBucket"]["Properties"];
     assert_eq!(bucket["OwnershipControls"]["Rules"][0]["ObjectOwnership"], "BucketOwnerEnforced");
