@@ -125,6 +125,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
+/// What is stored of a request that named an idempotency key: 16 hex characters of its SHA-256, by which a repeat is
+/// told from another request under the same key.
+pub fn fingerprint(body: &impl Serialize) -> String {
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    hex::encode(&Sha256::digest(bytes)[..8])
+}
+
 /// The `Idempotency-Key` header, when the client sent one: 1 to 255 printable characters.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey(pub Option<String>);

@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::{
         AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
     },
 };
-use rand::RngExt;
 
 use crate::{Store, error::StoreError, item::Item, keys::Key};
 
@@ -245,7 +244,7 @@ impl Tx<'_> {
                     other => return Err(other.into()),
                 },
             }
-            tokio::time::sleep(rand::rng().random_range(Duration::ZERO..pause)).await;
+            tokio::time::sleep(rand::random_range(Duration::ZERO..pause)).await;
             pause = (pause * 2).min(Duration::from_millis(400));
         }
         Err(StoreError::Busy.into())

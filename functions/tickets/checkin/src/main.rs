@@ -1,2 +1,5 @@
-//! (under construction)
-fn main() {}
+//! The Lambda binary of `tickets-checkin`.
+
+fn main() -> Result<(), runtime::BoxError> {
+    runtime::serve(tickets_checkin::function())
+}

@@ -1,2 +1,5 @@
-//! (under construction)
-fn main() {}
+//! The Lambda binary of `tickets-orders`.
+
+fn main() -> Result<(), runtime::BoxError> {
+    runtime::serve(tickets_orders::function())
+}

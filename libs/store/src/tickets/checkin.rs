@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::{
     Store,
+    audit::AuditFilter,
     error::StoreError,
     item::{from_item, n, s, text},
     keys::{self, Key},
@@ -82,6 +83,16 @@ impl Store {
             return Ok(CheckIn::Unknown);
         }
         Ok(CheckIn::Refused(Box::new(order)))
+    }
+
+    /// The orders that were let in last, newest first; those whose entry the stream's consumer has logged.
+    pub async fn list_check_ins(&self, org: OrgId, limit: usize) -> Result<Vec<Order>, StoreError> {
+        let filter = AuditFilter { action: Some(Action::CheckIn), entity_type: None };
+        let entries = self.list_audit(org, &filter, 0, limit).await?;
+        let numbers: Vec<OrderNumber> = entries.iter().filter_map(|entry| entry.entity_id.parse().ok()).collect();
+        let mut orders = self.load_orders(&numbers).await?;
+        orders.sort_by_key(|order| std::cmp::Reverse(order.checked_in_at));
+        Ok(orders)
     }
 
     /// Counts and logs an entry that has happened; the stream's consumer calls it. The log entry's id is the order's
