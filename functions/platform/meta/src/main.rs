@@ -1,2 +1,5 @@
-//! (under construction)
-fn main() {}
+//! The Lambda binary of `platform-meta`.
+
+fn main() -> Result<(), runtime::BoxError> {
+    runtime::serve(platform_meta::function())
+}

@@ -5,9 +5,12 @@ mod wire;
 
 use axum::extract::{Path, State};
 use domain::tickets::number::OrderNumber;
-use runtime::{ApiError, Ctx, Function, Json, Query, Staff, Surface};
+use runtime::{
+    ApiError, Ctx, Function, Json, Query, Staff, Surface,
+    openapi::{CommonErrors, ErrorBody},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use wire::{CheckInList, CheckInOut, ListIn, Problem, Verification, VerifiedOrder};
+use wire::{CheckInList, CheckInOut, ListIn, Verification, VerifiedOrder};
 
 /// The function.
 pub fn function() -> Function {
@@ -27,9 +30,8 @@ fn not_found() -> ApiError {
     params(("orderNumber" = String, Path, description = "Order number, in any case")),
     responses(
         (status = 200, body = Verification),
-        (status = 404, body = Problem, description = "ORDER_NOT_FOUND"),
-        (status = 429, body = Problem, description = "RATE_LIMITED"),
-        (status = 503, body = Problem, description = "SERVICE_UNAVAILABLE"),
+        (status = 404, body = ErrorBody, description = "ORDER_NOT_FOUND"),
+        CommonErrors,
     ))]
 async fn verify_ticket(State(ctx): State<Ctx>, Path(number): Path<String>) -> Result<Json<Verification>, ApiError> {
     let number: OrderNumber = number.parse().map_err(|_| not_found())?;
@@ -44,11 +46,10 @@ async fn verify_ticket(State(ctx): State<Ctx>, Path(number): Path<String>) -> Re
     security(("bearer" = [])),
     responses(
         (status = 200, body = CheckInList),
-        (status = 400, body = Problem, description = "VALIDATION_ERROR"),
-        (status = 401, body = Problem, description = "NO_TOKEN, INVALID_TOKEN"),
-        (status = 403, body = Problem, description = "FORBIDDEN"),
-        (status = 429, body = Problem, description = "RATE_LIMITED"),
-        (status = 503, body = Problem, description = "SERVICE_UNAVAILABLE"),
+        (status = 400, body = ErrorBody, description = "VALIDATION_ERROR"),
+        (status = 401, body = ErrorBody, description = "NO_TOKEN, INVALID_TOKEN"),
+        (status = 403, body = ErrorBody, description = "FORBIDDEN"),
+        CommonErrors,
     ))]
 async fn list_check_ins(
     State(ctx): State<Ctx>,

@@ -10,12 +10,16 @@ use domain::{
     },
     time::iso,
 };
-use runtime::{ApiError, Ctx, IdempotencyKey, Json, MaybeStaff, validate};
+use runtime::{
+    ApiError, Ctx, IdempotencyKey, Json, MaybeStaff,
+    openapi::{CommonErrors, ErrorBody},
+    validate,
+};
 use store::{CheckIn, Entry};
 
 use crate::{
     not_found,
-    wire::{Admission, Problem, ScanIn, TicketOut},
+    wire::{Admission, ScanIn, TicketOut},
 };
 
 /// Lets a ticket's holder in, once.
@@ -28,13 +32,12 @@ use crate::{
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters")),
     responses(
         (status = 200, body = Admission),
-        (status = 400, body = Problem, description = "MISSING_REQUIRED_FIELDS, NOT_PAID, ALREADY_CHECKED_IN, VALIDATION_ERROR"),
-        (status = 401, body = Problem, description = "NO_TOKEN, INVALID_TOKEN"),
-        (status = 403, body = Problem, description = "FORBIDDEN"),
-        (status = 404, body = Problem, description = "ORDER_NOT_FOUND"),
-        (status = 413, body = Problem, description = "PAYLOAD_TOO_LARGE"),
-        (status = 429, body = Problem, description = "RATE_LIMITED"),
-        (status = 503, body = Problem, description = "SERVICE_UNAVAILABLE"),
+        (status = 400, body = ErrorBody, description = "MISSING_REQUIRED_FIELDS, NOT_PAID, ALREADY_CHECKED_IN, VALIDATION_ERROR"),
+        (status = 401, body = ErrorBody, description = "NO_TOKEN, INVALID_TOKEN"),
+        (status = 403, body = ErrorBody, description = "FORBIDDEN"),
+        (status = 404, body = ErrorBody, description = "ORDER_NOT_FOUND"),
+        (status = 413, body = ErrorBody, description = "PAYLOAD_TOO_LARGE"),
+        CommonErrors,
     ))]
 pub(crate) async fn check_in(
     State(ctx): State<Ctx>,

@@ -175,20 +175,3 @@ pub struct CheckInList {
     pub success: bool,
     pub checkins: Vec<CheckInOut>,
 }
-
-/// The body of every error.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
-pub struct Problem {
-    pub success: bool,
-    /// For a person.
-    pub error: String,
-    pub code: String,
-    /// When the ticket was used, for `ALREADY_CHECKED_IN`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checked_in_at: Option<String>,
-    /// Fields at fault, `[{field, reason}]`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Value>,
-}

@@ -6,9 +6,12 @@ mod wire;
 
 use axum::extract::{Path, State};
 use domain::tickets::number::OrderNumber;
-use runtime::{ApiError, Ctx, Function, Json, Surface};
+use runtime::{
+    ApiError, Ctx, Function, Json, Surface,
+    openapi::{CommonErrors, ErrorBody},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use wire::{OrderOut, Problem, ShownOrder};
+use wire::{OrderOut, ShownOrder};
 
 /// The function.
 pub fn function() -> Function {
@@ -24,9 +27,8 @@ fn routes() -> OpenApiRouter<Ctx> {
     params(("number" = String, Path, description = "Order number, in any case", example = "HP260125-7K2M9QXA")),
     responses(
         (status = 200, body = ShownOrder),
-        (status = 404, body = Problem, description = "ORDER_NOT_FOUND"),
-        (status = 429, body = Problem, description = "RATE_LIMITED"),
-        (status = 503, body = Problem, description = "SERVICE_UNAVAILABLE"),
+        (status = 404, body = ErrorBody, description = "ORDER_NOT_FOUND"),
+        CommonErrors,
     ))]
 async fn show_order(State(ctx): State<Ctx>, Path(number): Path<String>) -> Result<Json<ShownOrder>, ApiError> {
     let not_found = || ApiError::not_found("ORDER_NOT_FOUND", "Order not found");

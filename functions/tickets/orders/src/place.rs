@@ -13,12 +13,15 @@ use domain::{
 };
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use runtime::{ApiError, Client, Ctx, IdempotencyKey, Json};
+use runtime::{
+    ApiError, Client, Ctx, IdempotencyKey, Json,
+    openapi::{CommonErrors, ErrorBody},
+};
 use store::{Offer, PlaceError};
 
 use crate::{
     checkout,
-    wire::{OrderIn, OrderOut, PlacedOrder, Problem},
+    wire::{OrderIn, OrderOut, PlacedOrder},
 };
 
 /// Takes the stock and writes the order; nothing is written when it is refused.
@@ -29,14 +32,13 @@ use crate::{
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters")),
     responses(
         (status = 201, body = PlacedOrder),
-        (status = 400, body = Problem, description = "MISSING_REQUIRED_FIELDS, VALIDATION_ERROR, SOLD_OUT, EVENT_NOT_ACTIVE, \
+        (status = 400, body = ErrorBody, description = "MISSING_REQUIRED_FIELDS, VALIDATION_ERROR, SOLD_OUT, EVENT_NOT_ACTIVE, \
             TIER_NOT_ACTIVE, SALE_NOT_STARTED, SALE_ENDED"),
-        (status = 404, body = Problem, description = "TIER_NOT_FOUND"),
-        (status = 409, body = Problem, description = "IDEMPOTENCY_IN_FLIGHT"),
-        (status = 413, body = Problem, description = "PAYLOAD_TOO_LARGE"),
-        (status = 422, body = Problem, description = "IDEMPOTENCY_KEY_REUSED"),
-        (status = 429, body = Problem, description = "RATE_LIMITED"),
-        (status = 503, body = Problem, description = "SERVICE_UNAVAILABLE, PAYMENT_UNAVAILABLE"),
+        (status = 404, body = ErrorBody, description = "TIER_NOT_FOUND"),
+        (status = 409, body = ErrorBody, description = "IDEMPOTENCY_IN_FLIGHT"),
+        (status = 413, body = ErrorBody, description = "PAYLOAD_TOO_LARGE"),
+        (status = 422, body = ErrorBody, description = "IDEMPOTENCY_KEY_REUSED"),
+        CommonErrors,
     ))]
 pub(crate) async fn place_order(
     State(ctx): State<Ctx>,

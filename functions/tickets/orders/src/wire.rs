@@ -164,16 +164,3 @@ pub struct ShownOrder {
     pub success: bool,
     pub order: OrderOut,
 }
-
-/// The body of every error.
-#[derive(Debug, Serialize, ToSchema)]
-#[allow(missing_docs)]
-pub struct Problem {
-    pub success: bool,
-    /// For a person.
-    pub error: String,
-    pub code: String,
-    /// Fields at fault, `[{field, reason}]`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Value>,
-}

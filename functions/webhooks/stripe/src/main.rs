@@ -1,2 +1,5 @@
-//! (under construction)
-fn main() {}
+//! The Lambda binary of `webhooks-stripe`.
+
+fn main() -> Result<(), runtime::BoxError> {
+    runtime::serve(webhooks_stripe::function())
+}
