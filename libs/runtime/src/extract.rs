@@ -90,6 +90,23 @@ where
     }
 }
 
+/// The one parameter of the path; `None` when it is not of its type, and so names nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Id<T>(pub Option<T>);
+
+impl<T, S> FromRequestParts<S> for Id<T>
+where
+    T: std::str::FromStr,
+    S: Send + Sync,
+{
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let text = axum::extract::Path::<String>::from_request_parts(parts, state).await.ok();
+        Ok(Id(text.and_then(|text| text.parse().ok())))
+    }
+}
+
 /// Who is on the other end, as API Gateway saw it.
 #[derive(Clone, Debug, Default)]
 pub struct Client {

@@ -1,1 +1,23 @@
-//! (under construction)
+//! What everybody may see: events, galleries, and the newsletter (contract `tickets.md` §4).
+
+mod events;
+mod gallery;
+mod newsletter;
+
+use runtime::{Ctx, Function, Surface};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The function.
+pub fn function() -> Function {
+    Function::http(Surface::Tickets, routes())
+}
+
+fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::show_event))
+        .routes(routes!(gallery::list_galleries))
+        .routes(routes!(gallery::show_gallery))
+        .routes(routes!(newsletter::subscribe))
+        .routes(routes!(newsletter::unsubscribe))
+}
