@@ -1,2 +1,24 @@
-//! (under construction)
-fn main() {}
+//! Benchmarks, printed as the tables of the README: `cargo bench-table [counts|orders|cold]`.
+#![allow(clippy::print_stdout)]
+
+mod cold;
+mod counts;
+mod meter;
+mod orders;
+mod shop;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    if wants("counts") {
+        counts::run().await?;
+    }
+    if wants("orders") {
+        orders::run().await?;
+    }
+    if wants("cold") {
+        cold::run().await?;
+    }
+    Ok(())
+}

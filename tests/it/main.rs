@@ -1,1 +1,12 @@
-//! (under construction)
+//! Everything over HTTP, as the clients do it; laid out like the URLs. One binary, so that it is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod app;
+mod auth;
+mod chaos;
+mod events;
+mod infra;
+mod openapi;
+mod referee;
+mod tickets;
+mod webhooks;

@@ -1,0 +1,5 @@
+mod admin;
+mod auth;
+mod checkin;
+mod orders;
+mod storefront;
