@@ -1,6 +1,6 @@
 //! Cold starts: from exec to the first question for work, against a stand-in of the Runtime API, beside a hello-world.
 //!
-//! Needs the release binaries: `cargo build --release --workspace --bins`.
+//! Of the binaries as they are deployed, where `cargo zip` has left them (unzipped), else of `cargo build --release`.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,13 +17,9 @@ const RUNS: usize = 31;
 
 /// Prints a line per function. Runs of all functions alternate, so that a slow minute of the machine hits them alike.
 pub async fn run() -> anyhow::Result<()> {
-    let folder = std::env::current_exe()?.parent().map(Path::to_path_buf).context("no folder")?;
-    let mut binaries = vec![folder.join("hello")];
-    for name in local::functions::registry().keys() {
-        binaries.push(folder.join(name));
-    }
-    binaries.retain(|binary| binary.exists());
-    anyhow::ensure!(binaries.len() > 1, "build first: cargo build --release --workspace --bins");
+    let names = std::iter::once("hello").chain(local::functions::registry().into_keys());
+    let binaries: Vec<(&str, PathBuf)> = names.filter_map(|name| Some((name, binary_of(name)?))).collect();
+    anyhow::ensure!(binaries.len() > 1 && binaries[0].0 == "hello", "build first: cargo build --release --workspace --bins");
 
     let asked = Arc::new(Notify::new());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -38,14 +34,13 @@ pub async fn run() -> anyhow::Result<()> {
 
     let mut runs: Vec<Vec<(f64, f64)>> = vec![vec![]; binaries.len()];
     for _ in 0..RUNS {
-        for (i, binary) in binaries.iter().enumerate() {
-            runs[i].push(start(binary, &api, &asked).await.with_context(|| binary.display().to_string())?);
+        for (i, (name, binary)) in binaries.iter().enumerate() {
+            runs[i].push(start(binary, &api, &asked).await.context(*name)?);
         }
     }
     println!("| function | ready after | × hello-world | peak memory | binary |\n|---|---|---|---|---|");
     let hello = median(runs[0].iter().map(|run| run.0));
-    for (binary, runs) in binaries.iter().zip(&runs) {
-        let name = binary.file_name().unwrap_or_default().to_string_lossy();
+    for ((name, binary), runs) in binaries.iter().zip(&runs) {
         let ready = median(runs.iter().map(|run| run.0));
         let memory = median(runs.iter().map(|run| run.1));
         let size = std::fs::metadata(binary)?.len() as f64 / 1e6;
@@ -53,6 +48,11 @@ pub async fn run() -> anyhow::Result<()> {
     }
     println!();
     Ok(())
+}
+
+fn binary_of(name: &str) -> Option<PathBuf> {
+    let deployed = Path::new("target/lambda").join(name).join("bootstrap");
+    [deployed, Path::new("target/release").join(name)].into_iter().find(|binary| binary.exists())
 }
 
 /// Milliseconds until it asks for work, and its peak memory in MB then.

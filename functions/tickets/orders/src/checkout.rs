@@ -50,6 +50,10 @@ pub(crate) async fn open(
         Ok(session) => Ok(Some(session)),
         // The same idempotency key is at work, with another second on its clock.
         Err(StripeError::KeyReused) => Err(in_flight()),
+        // Below half a unit of most currencies no card can be charged.
+        Err(StripeError::Invalid { code: Some(code), .. }) if code.starts_with("amount_too_") => {
+            Err(ApiError::invalid("quantity", "the total cannot be paid by card"))
+        }
         Err(error) => Err(unavailable(error)),
     }
 }
