@@ -10,6 +10,7 @@ pub mod extract;
 pub mod function;
 pub mod openapi;
 pub mod principal;
+pub mod queue;
 pub mod rate;
 pub mod settings;
 pub mod surface;

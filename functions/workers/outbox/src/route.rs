@@ -1,0 +1,172 @@
+//! What a change of the table causes.
+
+use aws_lambda_events::dynamodb::EventRecord;
+use domain::{
+    mail::{Mail, MailKey, MailStatus},
+    tickets::{
+        number::OrderNumber,
+        order::{Order, OrderStatus},
+    },
+};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_dynamo::{AttributeValue, Item};
+
+/// What one change causes, if anything.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// An e-mail waits to be sent.
+    Mail(MailKey),
+    /// An order holds stock until it is paid, or until this time.
+    Expire {
+        /// The order.
+        number: OrderNumber,
+        /// When its time runs out.
+        at: Timestamp,
+    },
+    /// Somebody was let in.
+    Count {
+        /// Whose ticket, as it was then.
+        order: Box<Order>,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Reads a record of the stream. One that cannot be read causes nothing: it would never become readable, and a shard
+/// must not stand still for it. The sweepers find what it stood for.
+pub(crate) fn route(record: &EventRecord) -> Option<Effect> {
+    let (new, old) = (&record.change.new_image, &record.change.old_image);
+    match (text(new, "entity")?, record.event_name.as_str()) {
+        // A row that becomes pending is a new one, or one that staff send again, whatever it was before.
+        ("mail", "INSERT" | "MODIFY") if text(new, "status") == Some(MailStatus::Pending.as_str()) => {
+            read::<Mail>(record).map(|mail| Effect::Mail(mail.key()))
+        }
+        ("order", "INSERT") if text(new, "status") == Some(OrderStatus::Pending.as_str()) => {
+            read::<Order>(record).map(|order| Effect::Expire { number: order.number, at: order.expires_at })
+        }
+        ("order", "MODIFY") if new.contains_key("checked_in_at") && !old.contains_key("checked_in_at") => {
+            let order: Order = read(record)?;
+            let at = order.checked_in_at?;
+            Some(Effect::Count { order: Box::new(order), at })
+        }
+        _ => None,
+    }
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    match item.get(name)? {
+        AttributeValue::S(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn read<T: DeserializeOwned>(record: &EventRecord) -> Option<T> {
+    let read = serde_dynamo::from_item(record.change.new_image.clone());
+    let log = |_: &serde_dynamo::Error| {
+        // The error's text may quote the item, which may name people.
+        let (sequence, entity) = (record.change.sequence_number.as_deref(), text(&record.change.new_image, "entity"));
+        tracing::error!(sequence, entity, "change passed over: it cannot be read");
+    };
+    read.inspect_err(log).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{
+        ids::OrgId,
+        mail::{MailKind, MailPolicy},
+    };
+    use serde_json::{Value, json};
+
+    const ID: &str = "8f5f6f0e-6f43-4d4e-9a4e-0c6f4b1b7a01";
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    fn number() -> OrderNumber {
+        OrderNumber::new(now(), 7)
+    }
+
+    fn record(name: &str, old: Option<Value>, new: Option<Value>) -> EventRecord {
+        let image = |value: Option<Value>| {
+            let item: Item = value.map_or_else(Item::default, |value| serde_dynamo::to_item(value).unwrap());
+            serde_json::to_value(item).unwrap()
+        };
+        let change = json!({"Keys": {}, "OldImage": image(old), "NewImage": image(new), "SequenceNumber": "1",
+            "SizeBytes": 1, "StreamViewType": "NEW_AND_OLD_IMAGES", "ApproximateCreationDateTime": 1_800_000_000});
+        serde_json::from_value(
+            json!({"eventID": "1", "eventName": name, "awsRegion": "eu-central-1", "dynamodb": change}),
+        )
+        .unwrap()
+    }
+
+    fn mail(status: &str) -> Option<Value> {
+        let org = OrgId::from_random([1; 16]);
+        let mut item =
+            serde_json::to_value(Mail::new(number(), MailKind::Ticket, org, MailPolicy::Send, now())).unwrap();
+        item["status"] = status.into();
+        item["entity"] = "mail".into();
+        item["gsi2pk"] = "MAILS#1".into();
+        Some(item)
+    }
+
+    fn order(status: &str, checked_in: bool) -> Option<Value> {
+        let mut item = json!({
+            "entity": "order", "pk": "ORDER#x", "number": number(), "org": ID, "event_id": ID, "event_name": "E",
+            "tier_id": ID, "tier_name": "T", "buyer_name": "A", "buyer_email": "a@example.com", "quantity": 1,
+            "unit_price": 5, "total": 5, "currency": "USD", "status": status, "draws": [{"s": 3, "q": 1}],
+            "key_id": "k", "revision": 0, "created_at": now().as_millisecond(), "expires_at": 1_800_000_900_000_i64,
+        });
+        if checked_in {
+            item["checked_in_at"] = 1_800_000_100_000_i64.into();
+        }
+        Some(item)
+    }
+
+    #[test]
+    fn a_mail_that_waits_is_sent() {
+        let key = MailKey { number: number(), kind: MailKind::Ticket };
+        let sent = Some(Effect::Mail(key));
+        assert_eq!(route(&record("INSERT", None, mail("pending"))), sent);
+        for old in ["sent", "failed", "pending"] {
+            assert_eq!(route(&record("MODIFY", mail(old), mail("pending"))), sent, "sent again after {old}");
+        }
+        for new in ["processing", "sent", "failed"] {
+            assert_eq!(route(&record("MODIFY", mail("pending"), mail(new))), None, "{new}");
+        }
+        assert_eq!(route(&record("INSERT", None, mail("failed"))), None, "held back");
+        assert_eq!(route(&record("REMOVE", mail("pending"), None)), None);
+        assert_eq!(serde_json::to_value(key).unwrap(), json!({"number": number().to_string(), "kind": "ticket"}));
+    }
+
+    #[test]
+    fn a_pending_order_expires() {
+        let at = Timestamp::from_second(1_800_000_900).unwrap();
+        let expires = Effect::Expire { number: number(), at };
+        assert_eq!(route(&record("INSERT", None, order("pending", false))), Some(expires));
+        assert_eq!(route(&record("INSERT", None, order("paid", false))), None);
+        assert_eq!(route(&record("MODIFY", order("pending", false), order("pending", false))), None);
+        assert_eq!(route(&record("MODIFY", order("pending", false), order("paid", false))), None);
+    }
+
+    #[test]
+    fn an_entry_is_counted_once() {
+        let entered = route(&record("MODIFY", order("paid", false), order("paid", true)));
+        let Some(Effect::Count { order: counted, at }) = entered else { panic!("{entered:?}") };
+        assert_eq!((at.as_second(), counted.draws[0].stripe), (1_800_000_100, 3));
+        assert_eq!(route(&record("MODIFY", order("paid", true), order("refunded", true))), None);
+    }
+
+    #[test]
+    fn strangers_and_the_unreadable_are_passed_over() {
+        assert_eq!(route(&record("INSERT", None, Some(json!({"entity": "stripe", "status": "pending"})))), None);
+        assert_eq!(route(&record("INSERT", None, Some(json!({"pk": "x"})))), None);
+        for entity in ["mail", "order"] {
+            let broken = json!({"entity": entity, "status": "pending", "number": 5});
+            assert_eq!(route(&record("INSERT", None, Some(broken))), None, "{entity}");
+        }
+    }
+}
