@@ -146,6 +146,13 @@ impl Mail {
         free && self.attempts < MAX_ATTEMPTS
     }
 
+    /// Did its worker die at the last try? Nobody may take it any more, and it has not ended.
+    pub fn is_stranded(&self, now: Timestamp) -> bool {
+        self.status == MailStatus::Processing
+            && self.attempts >= MAX_ATTEMPTS
+            && self.lease_until.is_none_or(|until| until < now)
+    }
+
     /// True when nothing will change it any more, but for a resend.
     pub fn is_final(&self) -> bool {
         self.status == MailStatus::Sent || (self.status == MailStatus::Failed && self.attempts >= MAX_ATTEMPTS)
@@ -171,6 +178,8 @@ mod tests {
         assert!(mail.is_due(now) && !mail.is_final());
         mail.attempts = MAX_ATTEMPTS;
         assert!(!mail.is_due(now) && mail.is_final());
+        mail.status = MailStatus::Processing;
+        assert!(!mail.is_stranded(now) && mail.is_stranded(now + LEASE + SignedDuration::from_millis(1)));
         let held = Mail::new(mail.number, MailKind::Ticket, org, MailPolicy::Hold, now);
         assert!(!held.is_due(now) && held.is_final());
         mail.status = MailStatus::Sent;

@@ -94,24 +94,24 @@ impl Till<'_> {
     ) -> Result<Outcome, TillError> {
         for _ in 0..ROUNDS {
             let order = self.store.load_order(number).await?.ok_or(TillError::NotFound)?;
-            let step = match order.settle(payment) {
+            let step: Result<Outcome, TillError> = match order.settle(payment) {
                 Settlement::Confirm => {
                     let done = self.store.confirm_order(&order, payment, mail, audit, self.now).await;
-                    done.map(|()| Outcome::Paid)
+                    done.map(|()| Outcome::Paid).map_err(TillError::from)
                 }
                 Settlement::Reclaim => match self.store.reclaim_order(&order, payment, self.now).await {
                     Ok(()) => Ok(Outcome::Paid),
-                    Err(PlaceError::SoldOut(_)) => return self.give_back(&order, payment).await,
-                    Err(PlaceError::Store(error)) => Err(error),
-                    Err(PlaceError::Exists(_)) => Err(StoreError::Stale),
+                    Err(PlaceError::SoldOut(_)) => self.give_back(&order, payment).await,
+                    Err(PlaceError::Store(error)) => Err(error.into()),
+                    Err(PlaceError::Exists(_)) => Err(StoreError::Stale.into()),
                 },
                 Settlement::Adopt => {
                     let reference = payment.reference.as_deref().unwrap_or_default();
-                    self.store.adopt_payment(number, reference).await.map(|()| Outcome::AlreadyPaid)
+                    let done = self.store.adopt_payment(number, reference).await;
+                    done.map(|()| Outcome::AlreadyPaid).map_err(TillError::from)
                 }
-                Settlement::Return => return self.give_back(&order, payment).await,
+                Settlement::Return | Settlement::AlreadyReturned => self.give_back(&order, payment).await,
                 Settlement::AlreadyPaid => Ok(Outcome::AlreadyPaid),
-                Settlement::AlreadyReturned => Ok(Outcome::Returned),
                 Settlement::NotPending => Ok(Outcome::NotPending),
                 Settlement::WrongAmount => {
                     tracing::error!(%number, "a payment of another amount than the order's was reported");
@@ -119,16 +119,22 @@ impl Till<'_> {
                 }
             };
             match step {
-                Err(StoreError::Stale) => {}
-                step => return Ok(step.inspect(|outcome| tracing::info!(%number, ?outcome, "payment settled"))?),
+                Err(TillError::Store(StoreError::Stale)) => {}
+                step => return step.inspect(|outcome| tracing::info!(%number, ?outcome, "payment settled")),
             }
         }
         Err(StoreError::Busy.into())
     }
 
-    /// Gives back a payment that cannot be honoured.
+    /// Gives back a payment that cannot be honoured. First it is noted, so that no repeated notice pays the order with
+    /// money that is on its way back; a notice that finds the note sends the money again, which Stripe does once.
     async fn give_back(&self, order: &Order, payment: &Payment) -> Result<Outcome, TillError> {
         let number = order.number;
+        if let Some(reference) = &payment.reference
+            && !order.returned_refs.contains(reference)
+        {
+            self.store.note_returned(order, reference).await?;
+        }
         let reference = payment.reference.as_deref().unwrap_or_default();
         let (Some(stripe), Some(at_stripe)) = (self.stripe, PaymentRef::parse(reference)) else {
             tracing::error!(%number, "a payment that cannot be honoured must be given back by hand");
@@ -142,7 +148,6 @@ impl Till<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        self.store.note_returned(number, reference).await?;
         tracing::warn!(%number, "a payment that could not be honoured was given back");
         Ok(Outcome::Returned)
     }

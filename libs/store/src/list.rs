@@ -33,18 +33,16 @@ impl Store {
     pub(crate) async fn query(&self, range: Range) -> Result<Vec<Item>, StoreError> {
         let prefix = range.index.unwrap_or_default();
         let (pk, sk) = (format!("{prefix}pk"), format!("{prefix}sk"));
-        let mut keys = Change::default().when(&pk, "=", s(&range.pk));
-        if let Some(from) = &range.from {
-            keys = keys.when(&sk, ">=", s(from));
-        }
-        if let Some(to) = &range.to {
-            keys = keys.when(&sk, "<=", s(to));
-        }
-        let key_condition = keys.condition().unwrap_or_default();
-        // Both conditions share one set of names and values: the filter's are those that were added after.
-        let all = range.equal.iter().fold(keys, |all, (name, value)| all.when(name, "=", s(value)));
-        let filter =
-            all.condition().and_then(|both| both.strip_prefix(&format!("{key_condition} AND ")).map(str::to_owned));
+        let keys = Change::default().when(&pk, "=", s(&range.pk));
+        let mut all = match (&range.from, &range.to) {
+            (Some(from), Some(to)) => keys.when_between(&sk, s(from), s(to)),
+            (Some(from), None) => keys.when(&sk, ">=", s(from)),
+            (None, Some(to)) => keys.when(&sk, "<=", s(to)),
+            (None, None) => keys,
+        };
+        let key_condition = all.take_condition();
+        let all = range.equal.iter().fold(all, |all, (name, value)| all.when(name, "=", s(value)));
+        let filter = all.condition();
         let page = if filter.is_some() { 1000 } else { range.limit.min(1000) };
         let mut items = Vec::new();
         let mut start = None;
@@ -54,7 +52,7 @@ impl Store {
                 .query()
                 .table_name(&self.table)
                 .set_index_name(range.index.map(str::to_owned))
-                .key_condition_expression(&key_condition)
+                .set_key_condition_expression(key_condition.clone())
                 .set_filter_expression(filter.clone())
                 .set_expression_attribute_names(Some(all.names()))
                 .set_expression_attribute_values(all.values())

@@ -1,9 +1,5 @@
 //! The outbox: claimed by one worker at a time, taken over when it dies, ended as sent or failed (invariant 5).
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
 use domain::{
     mail::{LEASE, MAX_ATTEMPTS, Mail, MailKey, MailKind, MailPolicy, MailStatus},
     tickets::{number::OrderNumber, order::Order},
@@ -16,7 +12,7 @@ use crate::{
     item::{Item, from_item, index, n, s, text, to_item},
     keys::{Key, SHARDS, moment, shard_of, unsent_mails},
     list::Range,
-    tx::{Change, Tx},
+    tx::{Change, Tx, TxError, random_token},
 };
 
 /// The longest error text that is kept.
@@ -56,23 +52,37 @@ impl Tx<'_> {
 
 impl Store {
     /// Takes an e-mail for sending. The condition is [`Mail::is_due`]; of two workers one is refused.
+    ///
+    /// A claim whose answer got lost is recognized when it is repeated, by a name that only this call knows. An e-mail
+    /// whose last worker died at its last try is due for nobody: who finds it marks it as failed, so that it ends.
     pub async fn claim_mail(&self, key: MailKey, now: Timestamp) -> Result<Claim, StoreError> {
-        let status = |status: MailStatus| Change::default().when("status", "=", s(status.as_str()));
+        let claim = random_token();
+        let is = |status: MailStatus| move |change: Change| change.when("status", "=", s(status.as_str()));
+        let lease_over = |change: Change| change.when("lease_until", "<", n(now.as_millisecond()));
         let change = Change::default()
             .set("status", s(MailStatus::Processing.as_str()))
+            .set("claim", s(&claim))
             .set("lease_until", n((now + LEASE).as_millisecond()))
             .set("last_attempt_at", n(now.as_millisecond()))
             .add("attempts", n(1))
             .when("attempts", "<", n(MAX_ATTEMPTS))
-            .when_either([
-                status(MailStatus::Pending),
-                status(MailStatus::Failed),
-                status(MailStatus::Processing).when("lease_until", "<", n(now.as_millisecond())),
-            ]);
-        match self.change_mail(key, change).await? {
-            Ok(item) => Ok(Claim::Taken(from_item(item)?)),
-            Err(old) => Ok(Claim::NotDue(old.map(from_item).transpose()?)),
+            .when_either(&[&is(MailStatus::Pending), &is(MailStatus::Failed), &|change| {
+                lease_over(is(MailStatus::Processing)(change))
+            }]);
+        let item = match self.change(&Key::mail(key), change).await? {
+            Ok(item) => return Ok(Claim::Taken(from_item(item)?)),
+            Err(None) => return Ok(Claim::NotDue(None)),
+            Err(Some(item)) => item,
+        };
+        let mine = text(&item, "claim") == Some(&claim);
+        let mail: Mail = from_item(item)?;
+        if mine && mail.status == MailStatus::Processing {
+            return Ok(Claim::Taken(mail));
         }
+        if mail.is_stranded(now) && self.mark_mail_failed(&mail, "the last try did not end", true).await? {
+            return Ok(Claim::NotDue(self.load_mail(key).await?));
+        }
+        Ok(Claim::NotDue(Some(mail)))
     }
 
     /// Marks a claimed e-mail as sent. False when another worker has taken it over meanwhile.
@@ -85,7 +95,7 @@ impl Store {
             .remove("lease_until")
             .remove("gsi2pk")
             .remove("gsi2sk");
-        Ok(self.change_mail(mail.key(), change).await?.is_ok())
+        Ok(self.change(&Key::mail(mail.key()), change).await?.is_ok())
     }
 
     /// Marks a claimed e-mail as failed, for good when nothing can mend it or its tries are used up.
@@ -100,7 +110,7 @@ impl Store {
         if last {
             change = change.set("attempts", n(MAX_ATTEMPTS)).remove("gsi2pk").remove("gsi2sk");
         }
-        Ok(self.change_mail(mail.key(), change).await?.is_ok())
+        Ok(self.change(&Key::mail(mail.key()), change).await?.is_ok())
     }
 
     /// Queues a paid order's e-mail anew: pending, no tries, no error. False unless the order is paid (contract §13).
@@ -110,8 +120,8 @@ impl Store {
         let tx = self.tx().put(item, Change::default())?.check(&Key::order(order.number), paid)?;
         match tx.commit().await {
             Ok(()) => Ok(true),
-            Err(crate::tx::TxError::Refused(_)) => Ok(false),
-            Err(crate::tx::TxError::Store(error)) => Err(error),
+            Err(TxError::Refused(_)) => Ok(false),
+            Err(TxError::Store(error)) => Err(error),
         }
     }
 
@@ -148,35 +158,5 @@ impl Store {
             Some(MailKey { number, kind })
         };
         items.iter().map(|item| key(item).ok_or_else(|| StoreError::Corrupt("mail key".into()))).collect()
-    }
-
-    async fn change_mail(&self, key: MailKey, change: Change) -> Result<Result<Item, Option<Item>>, StoreError> {
-        self.change(&Key::mail(key), change).await
-    }
-
-    /// One conditional update: the item after it, or, refused, the item as it stands.
-    pub(crate) async fn change(&self, key: &Key, change: Change) -> Result<Result<Item, Option<Item>>, StoreError> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key.item()))
-            .update_expression(change.expression())
-            .set_condition_expression(change.condition())
-            .set_expression_attribute_names(Some(change.names()))
-            .set_expression_attribute_values(change.values())
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => Ok(Ok(answer.attributes.unwrap_or_default())),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Err(refused.item().filter(|item| !item.is_empty()).cloned()))
-                }
-                _ => Err(error.into()),
-            },
-        }
     }
 }

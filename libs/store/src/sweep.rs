@@ -47,8 +47,11 @@ impl Store {
     /// Moves the mark forward; a slower sweeper never moves it back.
     pub async fn save_swept_until(&self, org: OrgId, until: Timestamp) -> Result<(), StoreError> {
         let millis = until.as_millisecond();
-        let older = [Change::default().when_absent("until"), Change::default().when("until", "<", n(millis))];
-        let change = Change::default().set("until", n(millis)).set("entity", s("sweep")).when_either(older);
+        let older = |change: Change| change.when("until", "<", n(millis));
+        let change = Change::default()
+            .set("until", n(millis))
+            .set("entity", s("sweep"))
+            .when_either(&[&|change| change.when_absent("until"), &older]);
         self.change(&Key::sweep(org), change).await?.map(drop).or(Ok(()))
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::{
-        AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+        AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, Update,
     },
 };
 
@@ -13,6 +14,29 @@ use crate::{Store, error::StoreError, item::Item, keys::Key};
 
 /// How often conflicts and throttles are tried again: about two seconds in all.
 const TRIES: u32 = 12;
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// Counts tries, and pauses between them: longer each time, capped, jittered.
+pub(crate) struct Tries(u32);
+
+impl Tries {
+    pub(crate) fn new() -> Self {
+        Tries(TRIES)
+    }
+
+    /// Waits before another try; false when there have been enough. The jitter may come from a generator that is not
+    /// secret, and must come from one that can be seeded, so that a chaos run replays.
+    pub(crate) async fn again(&mut self) -> bool {
+        self.0 -= 1;
+        let pause = Duration::from_millis(5 << (TRIES - self.0).min(10)).min(LONGEST_PAUSE);
+        if self.0 > 0 {
+            tokio::time::sleep(pause.mul_f64(fastrand::f64())).await;
+        }
+        self.0 > 0
+    }
+}
 
 /// An update expression with its values, built piece by piece.
 #[derive(Default)]
@@ -84,27 +108,38 @@ impl Change {
         self
     }
 
-    /// `(a OR b)`, each side a condition built like the whole.
-    pub(crate) fn when_either(mut self, sides: impl IntoIterator<Item = Change>) -> Self {
+    /// The list or set `attribute` must not have this member.
+    pub(crate) fn when_not_containing(mut self, attribute: &str, member: AttributeValue) -> Self {
+        let (name, member) = (self.name(attribute), self.value(member));
+        self.condition.push(format!("NOT contains({name}, {member})"));
+        self
+    }
+
+    /// `low <= attribute <= high` must hold.
+    pub(crate) fn when_between(mut self, attribute: &str, low: AttributeValue, high: AttributeValue) -> Self {
+        let (name, low, high) = (self.name(attribute), self.value(low), self.value(high));
+        self.condition.push(format!("{name} BETWEEN {low} AND {high}"));
+        self
+    }
+
+    /// `(a OR b)`: each side adds its conditions as the whole does.
+    pub(crate) fn when_either(mut self, sides: &[&dyn Fn(Self) -> Self]) -> Self {
+        let whole = std::mem::take(&mut self.condition);
         let mut either = Vec::new();
         for side in sides {
-            let mut text = side.condition.join(" AND ");
-            // Highest first, so that `:v1` does not meet `:v10`.
-            let mut values: Vec<_> = side.values.into_iter().collect();
-            values.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-            for (old, value) in values {
-                let new = self.value(value);
-                text = text.replace(&old, &new.replace(":v", ":w"));
-            }
-            side.names.into_iter().for_each(|name| {
-                if !self.names.contains(&name) {
-                    self.names.push(name);
-                }
-            });
-            either.push(format!("({})", text.replace(":w", ":v")));
+            self = side(self);
+            either.extend(self.take_condition().map(|condition| format!("({condition})")));
         }
+        self.condition = whole;
         self.condition.push(format!("({})", either.join(" OR ")));
         self
+    }
+
+    /// The conditions so far; those that follow begin another expression over the same names and values.
+    pub(crate) fn take_condition(&mut self) -> Option<String> {
+        let condition = self.condition();
+        self.condition.clear();
+        condition
     }
 
     pub(crate) fn expression(&self) -> String {
@@ -231,9 +266,9 @@ impl Tx<'_> {
     /// Commits. Conflicts and throttles are tried again under the same token, with capped, jittered pauses;
     /// so is an answer that got lost, by the SDK, which makes the repeat a no-op.
     pub(crate) async fn commit(self) -> Result<(), TxError> {
-        let token = hex_token();
-        let mut pause = Duration::from_millis(5);
-        for _ in 0..TRIES {
+        let token = random_token();
+        let mut tries = Tries::new();
+        loop {
             let request = self.store.client.transact_write_items().set_transact_items(Some(self.actions.clone()));
             let Err(error) = request.client_request_token(&token).send().await else { return Ok(()) };
             match read_refusal(error.as_service_error()) {
@@ -244,15 +279,49 @@ impl Tx<'_> {
                     other => return Err(other.into()),
                 },
             }
-            tokio::time::sleep(rand::random_range(Duration::ZERO..pause)).await;
-            pause = (pause * 2).min(Duration::from_millis(400));
+            if !tries.again().await {
+                return Err(StoreError::Busy.into());
+            }
         }
-        Err(StoreError::Busy.into())
     }
 }
 
-/// A client request token: unique, at most 36 characters.
-fn hex_token() -> String {
+impl Store {
+    /// One conditional update: the item after it, or, refused, the item as it stands. Not idempotent by itself: repeated
+    /// after a lost answer it finds its own effect, and its caller must know that from another's.
+    pub(crate) async fn change(&self, key: &Key, change: Change) -> Result<Result<Item, Option<Item>>, StoreError> {
+        let mut tries = Tries::new();
+        loop {
+            let answer = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key.item()))
+                .update_expression(change.expression())
+                .set_condition_expression(change.condition())
+                .set_expression_attribute_names(Some(change.names()))
+                .set_expression_attribute_values(change.values())
+                .return_values(ReturnValue::AllNew)
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            let error = match answer {
+                Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
+                Err(error) => error,
+            };
+            if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
+                return Ok(Err(refused.item().filter(|item| !item.is_empty()).cloned()));
+            }
+            match StoreError::from(error) {
+                StoreError::Busy if tries.again().await => {}
+                error => return Err(error),
+            }
+        }
+    }
+}
+
+/// A name that nothing else has; as a client request token it may have 36 characters.
+pub(crate) fn random_token() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 

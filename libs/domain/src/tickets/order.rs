@@ -152,9 +152,9 @@ pub struct Order {
     /// What was given back, minor units; never above `total`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Cents>,
-    /// A payment that came when the order could not be honoured, and was given back or must be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub returned_ref: Option<String>,
+    /// Payments that came when the order could not be honoured, and were given back or must be. None of them pays it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returned_refs: Vec<String>,
     /// When its holder was let in: the one entry of contract §7.
     #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
     pub checked_in_at: Option<Timestamp>,
@@ -203,7 +203,7 @@ pub enum Settlement {
     Reclaim,
     /// It cannot be honoured, or is paid already by another payment: give this one back.
     Return,
-    /// This payment has already been given back: nothing to do.
+    /// It was decided before that this payment is given back: see that it was.
     AlreadyReturned,
     /// Staff may only confirm what is pending (contract `ORDER_NOT_PENDING`).
     NotPending,
@@ -254,7 +254,7 @@ impl Order {
             payment_ref: None,
             confirmed_by: None,
             refunded: None,
-            returned_ref: None,
+            returned_refs: vec![],
             checked_in_at: None,
             checked_in_by: None,
             checkin_key: None,
@@ -274,7 +274,7 @@ impl Order {
             return Settlement::WrongAmount;
         }
         let same = |known: &Option<String>| known.is_some() && *known == payment.reference;
-        if same(&self.returned_ref) {
+        if payment.reference.as_ref().is_some_and(|reference| self.returned_refs.contains(reference)) {
             return Settlement::AlreadyReturned;
         }
         let staff = payment.provider == Provider::Admin;
@@ -379,7 +379,7 @@ mod tests {
         let mut refunded = paid.clone();
         refunded.status = S::Refunded;
         let mut returned = order(S::Expired);
-        returned.returned_ref = Some("pi_1".into());
+        returned.returned_refs = vec!["pi_0".into(), "pi_1".into()];
         let cases = [
             (order(S::Pending), Provider::Stripe, "pi_1", D::Confirm),
             (order(S::Pending), Provider::Admin, "pi_1", D::Confirm),

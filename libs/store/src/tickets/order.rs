@@ -1,5 +1,6 @@
 //! Orders: placed with their stock, paid with their e-mail, released exactly once.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     audit::AuditEntry,
     ids::{EventId, OrgId, TierId},
@@ -170,14 +171,24 @@ impl Store {
     }
 
     /// Honours a late payment: an expired order draws its stock anew and is paid.
-    /// `SoldOut` when there is too little left; `Stale` when it is not expired any more.
+    /// `SoldOut` when there is too little left; `Stale` when it is not expired any more, or the payment was given back.
     pub async fn reclaim_order(&self, order: &Order, payment: &Payment, now: Timestamp) -> Result<(), PlaceError> {
         let mut order = order.clone();
         for attempt in 0..DRAWS {
             let stripes = self.load_stripes(order.tier_id).await?;
             let available: Vec<i64> = stripes.iter().map(|stripe| stripe.available).collect();
-            order.draws = stock::draw(&available, order.quantity, attempt)?;
-            let change = paid(in_status(OrderStatus::Expired), payment, now).set("draws", attr(&order.draws)?);
+            order.draws = match stock::draw(&available, order.quantity, attempt) {
+                Ok(draws) => draws,
+                // It may be this very order, paid meanwhile, that took the last.
+                Err(sold_out) => match self.load_order(order.number).await? {
+                    Some(now) if now.status == OrderStatus::Expired => return Err(sold_out.into()),
+                    _ => return Err(StoreError::Stale.into()),
+                },
+            };
+            let mut change = paid(in_status(OrderStatus::Expired), payment, now).set("draws", attr(&order.draws)?);
+            if let Some(reference) = &payment.reference {
+                change = change.when_not_containing("returned_refs", s(reference));
+            }
             let tx = self.tx().update(&Key::order(order.number), change)?.move_stock(&order, Movement::Reclaim)?;
             match tx.queue_mail(&order, MailKind::Ticket, MailPolicy::Send, now)?.commit().await {
                 Ok(()) => return Ok(()),
@@ -207,10 +218,10 @@ impl Store {
     }
 
     /// Marks a paid order as refunded in whole and gives its stock back, exactly once.
-    /// `Stale` when it is not paid any more, or was let in since it was read.
+    /// `Stale` when it is not paid any more, or was let in or took another payment since it was read.
     pub async fn refund_order(&self, order: &Order, audit: Option<&AuditEntry>) -> Result<(), StoreError> {
         let checked_in = order.checked_in_at.is_some();
-        let paid = in_status(OrderStatus::Paid);
+        let paid = same_payment(in_status(OrderStatus::Paid), order);
         let change = if checked_in { paid.when_present("checked_in_at") } else { paid.when_absent("checked_in_at") }
             .set("status", s(OrderStatus::Refunded.as_str()))
             .set("refunded", n(order.total.0))
@@ -227,10 +238,12 @@ impl Store {
         self.change(&Key::order(number), change).await?.map(drop).or(Err(StoreError::Stale))
     }
 
-    /// Notes that a payment which could not be honoured was given back.
-    pub async fn note_returned(&self, number: OrderNumber, reference: &str) -> Result<(), StoreError> {
-        let change = Change::default().set("returned_ref", s(reference)).when_present("pk");
-        self.change(&Key::order(number), change).await?.map(drop).or(Ok(()))
+    /// Notes that a payment is given back because `order`, as it was read, cannot be honoured. Written before the money
+    /// goes back: from then on no repeated notice of this payment pays the order. `Stale` when the order has changed.
+    pub async fn note_returned(&self, order: &Order, reference: &str) -> Result<(), StoreError> {
+        let change = same_payment(in_status(order.status), order)
+            .add("returned_refs", AttributeValue::Ss(vec![reference.to_owned()]));
+        self.change(&Key::order(order.number), change).await?.map(drop).or(Err(StoreError::Stale))
     }
 
     /// Orders of an organization, newest first.
@@ -278,6 +291,14 @@ fn paid(change: Change, payment: &Payment, now: Timestamp) -> Change {
         .set("provider", s(payment.provider.as_str()))
         .set_some("payment_ref", payment.reference.as_ref().map(s))
         .set_some("confirmed_by", payment.by.map(|user| s(user.to_string())))
+}
+
+/// Demands that the order names the payment that it named when it was read.
+fn same_payment(change: Change, order: &Order) -> Change {
+    match &order.payment_ref {
+        Some(reference) => change.when("payment_ref", "=", s(reference)),
+        None => change.when_absent("payment_ref"),
+    }
 }
 
 fn with_audit<'a>(tx: Tx<'a>, audit: Option<&AuditEntry>) -> Result<Tx<'a>, StoreError> {
