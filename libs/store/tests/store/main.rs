@@ -1,0 +1,15 @@
+//! Every access pattern, exact keys included, and every condition that keeps money and stock right.
+//!
+//! Each test has a table of its own: in an embedded database, or at `FAIRGROUND_DYNAMODB_URL` when that is set.
+// A test may panic, and reads its own switches from the environment.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod checkins;
+mod events;
+mod lists;
+mod mails;
+mod orders;
+mod people;
+mod races;
+mod steps;
+mod world;
