@@ -216,6 +216,7 @@ mod tests {
         }
         assert!(mail.html.contains("src=\"cid:qrcode\""));
         assert!(!mail.text.contains('<'));
+        assert!(mail.text.contains("\nTotal: USD 51.00\nOrder: HP270115-00000007\n\nShow the"));
         assert!(write(&event(), "Ana", 1).text.contains("One scan admits one person."));
     }
 
