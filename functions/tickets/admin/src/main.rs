@@ -1,2 +1,5 @@
-//! (under construction)
-fn main() {}
+//! The Lambda binary.
+
+fn main() -> Result<(), runtime::BoxError> {
+    runtime::serve(tickets_admin::function())
+}
