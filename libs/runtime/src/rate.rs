@@ -18,6 +18,9 @@ pub const WINDOW_SECONDS: i64 = 15 * 60;
 /// Addresses that are counted in memory at once; beyond that the count starts anew, which only delays a refusal.
 const TRACKED: usize = 10_000;
 
+/// Portions of a limit in which requests are brought to the table.
+const PORTIONS: u32 = 10;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Class {
     Auth,
@@ -57,26 +60,44 @@ pub(crate) struct RateLimiter {
     counts: Mutex<HashMap<(Class, String), Count>>,
 }
 
+/// What a request finds when it is counted.
+struct Counted {
+    /// Requests so far, as far as this function knows.
+    used: u32,
+    /// What this request is to bring to the table, itself included; 0 when it is another's turn.
+    portion: u32,
+}
+
 impl RateLimiter {
-    fn add(&self, key: &(Class, String), window: i64) -> Count {
+    fn with<T>(&self, key: &(Class, String), window: i64, change: impl FnOnce(&mut Count) -> T) -> T {
         let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if counts.len() >= TRACKED {
+        if counts.len() >= TRACKED && !counts.contains_key(key) {
             counts.clear();
         }
         let count = counts.entry(key.clone()).or_default();
         if count.window != window {
             *count = Count { window, ..Count::default() };
         }
-        count.unsaved += 1;
-        *count
+        change(count)
     }
 
-    fn saved(&self, key: &(Class, String), window: i64, portion: u32, known: u32) {
-        let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(count) = counts.get_mut(key).filter(|count| count.window == window) {
-            count.unsaved = count.unsaved.saturating_sub(portion);
-            count.known = count.known.max(known);
-        }
+    /// Counts a request. A portion that is full is taken out at once, so that of requests at the same time each is
+    /// brought to the table by one.
+    fn add(&self, key: &(Class, String), window: i64, full: u32) -> Counted {
+        self.with(key, window, |count| {
+            count.unsaved += 1;
+            let used = count.known + count.unsaved;
+            let portion = if count.unsaved >= full { std::mem::take(&mut count.unsaved) } else { 0 };
+            Counted { used, portion }
+        })
+    }
+
+    fn saved(&self, key: &(Class, String), window: i64, known: u32) {
+        self.with(key, window, |count| count.known = count.known.max(known));
+    }
+
+    fn not_saved(&self, key: &(Class, String), window: i64, portion: u32) {
+        self.with(key, window, |count| count.unsaved += portion);
     }
 }
 
@@ -134,12 +155,11 @@ pub(crate) async fn check(ctx: &Ctx, Caller(caller): Caller) -> Verdict {
     let now = ctx.now();
     let window = now.as_second() / WINDOW_SECONDS;
     let key = (class, ip);
-    let mut count = ctx.limiter().add(&key, window);
-    if count.unsaved > limit / 10 || count.unsaved >= limit {
-        count.known = save(ctx, &key, window, count).await;
-        count.unsaved = 0;
+    let Counted { mut used, portion } = ctx.limiter().add(&key, window, (limit / PORTIONS).max(1));
+    if portion > 0 {
+        used = save(ctx, &key, window, portion).await.unwrap_or(used);
     }
-    let standing = Standing { limit, used: count.known + count.unsaved, reset_seconds: seconds_left(now) };
+    let standing = Standing { limit, used, reset_seconds: seconds_left(now) };
     if standing.used > limit { Verdict::Refused(standing) } else { Verdict::Allowed(standing) }
 }
 
@@ -147,15 +167,46 @@ fn seconds_left(now: Timestamp) -> i64 {
     WINDOW_SECONDS - now.as_second() % WINDOW_SECONDS
 }
 
-async fn save(ctx: &Ctx, key: &(Class, String), window: i64, count: Count) -> u32 {
-    match ctx.store().count_requests(key.0.name(), &key.1, window, WINDOW_SECONDS, count.unsaved).await {
+/// Brings a portion to the table; what all functions have counted then, if it answered.
+async fn save(ctx: &Ctx, key: &(Class, String), window: i64, portion: u32) -> Option<u32> {
+    match ctx.store().count_requests(key.0.name(), &key.1, window, WINDOW_SECONDS, portion).await {
         Ok(known) => {
-            ctx.limiter().saved(key, window, count.unsaved, known);
-            known
+            ctx.limiter().saved(key, window, known);
+            Some(known)
         }
         Err(error) => {
             tracing::warn!(%error, "rate limit not counted");
-            count.known + count.unsaved
+            ctx.limiter().not_saved(key, window, portion);
+            None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_request_is_in_one_portion() {
+        let (limiter, key) = (RateLimiter::default(), (Class::Api, "192.0.2.1".to_owned()));
+        let mut saved = 0;
+        for i in 1..=25 {
+            let counted = limiter.add(&key, 7, 10);
+            assert_eq!(counted.used, if i <= 20 { i } else { i - 10 }, "the second portion is on its way");
+            saved += counted.portion;
+            if i == 10 {
+                limiter.saved(&key, 7, 10);
+            }
+        }
+        assert_eq!(saved, 20);
+        limiter.not_saved(&key, 7, 10);
+        assert_eq!(limiter.add(&key, 7, 10).portion, 16, "what was not saved is saved with the next");
+        assert_eq!(limiter.add(&key, 8, 10).used, 1, "another window");
+    }
+
+    #[test]
+    fn every_auth_request_is_brought_to_the_table() {
+        let (limiter, key) = (RateLimiter::default(), (Class::Auth, "192.0.2.1".to_owned()));
+        assert!((0..5).all(|_| limiter.add(&key, 7, 1).portion == 1));
     }
 }
