@@ -4,6 +4,7 @@
 use domain::money::{Cents, Currency};
 use payments::{Checkout, PaymentRef, Stripe, StripeError};
 
+#[expect(clippy::disallowed_methods, reason = "not a function, a test: it has no settings")]
 fn stripe() -> Stripe {
     match std::env::var("STRIPE_MOCK_URL") {
         Ok(url) => Stripe::new("sk_test_123", Some(&url)),

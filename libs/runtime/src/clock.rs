@@ -15,6 +15,7 @@ pub struct Clock {
 
 impl Clock {
     /// Now, in whole milliseconds as the database keeps them.
+    #[expect(clippy::disallowed_methods, reason = "here is where everybody else takes it from")]
     pub fn now(&self) -> Timestamp {
         let offset = SignedDuration::from_millis(self.offset_millis.load(Ordering::Relaxed));
         domain::time::to_millis(Timestamp::now() + offset)

@@ -21,6 +21,7 @@ pub fn filter(level: &str) -> Targets {
 }
 
 /// Logs as JSON lines to standard output, where Lambda reads them. The level is the `LOG` setting.
+#[expect(clippy::disallowed_methods, reason = "failing to read the settings is logged too")]
 pub(crate) fn init_lambda() {
     let level = std::env::var("LOG").unwrap_or_default();
     let lines = tracing_subscriber::fmt::layer()

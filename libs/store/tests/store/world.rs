@@ -124,6 +124,7 @@ fn client(url: &str, wire: Option<Wire>) -> Client {
 }
 
 impl World {
+    #[expect(clippy::disallowed_methods, reason = "not a function, a test: it has no settings")]
     pub async fn new() -> World {
         let external = std::env::var("FAIRGROUND_DYNAMODB_URL").ok().filter(|url| !url.is_empty());
         let url = match &external {
