@@ -26,7 +26,7 @@ use self::{input::EventIn, output::EventOut};
 use crate::wire::{MessageOut, Spelled, conflict, filled, is_true};
 
 /// How often an edit is applied anew when somebody else has changed the event in between.
-const EDITS: usize = 5;
+const EDITS: usize = 10;
 
 /// Which events.
 #[derive(Deserialize, Validate, IntoParams)]

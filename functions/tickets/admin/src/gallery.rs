@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How often an edit is applied anew when somebody else has changed the gallery in between.
-const EDITS: usize = 5;
+const EDITS: usize = 10;
 
 /// Which galleries.
 #[derive(Deserialize, Validate, IntoParams)]

@@ -10,7 +10,7 @@ use axum::extract::State;
 use domain::{
     audit::{Action, AuditEntry},
     ids::EventId,
-    mail::{Mail, MailKey, MailKind, MailPolicy},
+    mail::{Mail, MailKey, MailKind, MailPolicy, MailStatus},
     tickets::{
         event::Event,
         number::{OrderNumber, parse_reference},
@@ -123,28 +123,30 @@ pub(crate) async fn set_order_status(
     let order = own_order(&ctx, &staff, id).await?;
     let (number, till) = (order.number, ctx.till());
     let audit = step_audit(&ctx, &staff, &order, step);
-    match step {
+    let changed = match step {
         Step::Paid => confirm_order(&ctx, &staff, number, &input, &audit).await?,
-        Step::Cancelled => till.cancel_order(number, Some(&audit)).await.map(drop).map_err(refuse)?,
-        Step::Refunded => till.refund_order(number, Some(&audit)).await.map(drop).map_err(refuse)?,
-    }
-    let email_sent = step == Step::Paid && input.wants_email() && send_ticket(&ctx, number).await;
-    Ok(EmailSent::new(step.message(), email_sent))
+        Step::Cancelled => till.cancel_order(number, Some(&audit)).await.map_err(refuse)?,
+        Step::Refunded => till.refund_order(number, Some(&audit)).await.map_err(refuse)?,
+    };
+    let has_mail = changed && step == Step::Paid && input.wants_email();
+    Ok(EmailSent::new(step.message(), has_mail && send_ticket(&ctx, number).await))
 }
 
+/// False: it was paid already.
 async fn confirm_order(
     ctx: &Ctx,
     staff: &Staff,
     number: OrderNumber,
     input: &StatusIn,
     audit: &AuditEntry,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     let reference = input.payment_reference.clone().filter(|reference| !reference.is_empty());
     let by = Some(staff.user);
     let payment = Payment { provider: Provider::Admin, reference, amount: None, currency: None, by };
     let mail = if input.wants_email() { MailPolicy::Send } else { MailPolicy::Hold };
     match ctx.till().settle_payment(number, &payment, mail, Some(audit)).await.map_err(refuse)? {
-        Outcome::Paid | Outcome::AlreadyPaid => Ok(()),
+        Outcome::Paid => Ok(true),
+        Outcome::AlreadyPaid => Ok(false),
         _ => Err(ApiError::bad_request("ORDER_NOT_PENDING", "Only pending orders can be marked as paid")),
     }
 }
@@ -184,15 +186,19 @@ fn refuse(error: TillError) -> ApiError {
     }
 }
 
-/// Sends a queued ticket at once. A failure is the outbox's to mend: the step that queued it has been done.
+/// Sends a queued ticket at once, and tells whether it is sent: perhaps by a worker that was faster.
+/// A failure is the outbox's to mend: the step that queued it has been done.
 async fn send_ticket(ctx: &Ctx, number: OrderNumber) -> bool {
-    match mail::deliver(ctx, MailKey { number, kind: MailKind::Ticket }).await {
-        Ok(sent) => sent,
-        Err(error) => {
-            tracing::warn!(%number, %error, "ticket not sent at once");
-            false
-        }
-    }
+    let ticket = MailKey { number, kind: MailKind::Ticket };
+    let is_sent = |mail: Option<Mail>| mail.is_some_and(|mail| mail.status == MailStatus::Sent);
+    let sent = match mail::deliver(ctx, ticket).await {
+        Ok(false) => ctx.store().load_mail(ticket).await.map(is_sent),
+        sent => sent,
+    };
+    sent.unwrap_or_else(|error| {
+        tracing::warn!(%number, %error, "ticket not sent at once");
+        false
+    })
 }
 
 /// Sends the ticket of a paid order again, whatever became of it before.
