@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::UserPools;
 use super::input::{MIXED, check_secret_hash, random_text};
 use super::state::{AppClient, Pool, State, User, UserStatus, invalid_parameter, not_authorized};
-use crate::aws::clock::seconds as now;
 use crate::aws::wire::{Fault, Input};
 
 /// Wrong passwords in a row that are answered at once. From then on Cognito makes people wait a second, then two, four and
@@ -46,10 +45,10 @@ impl UserPools {
         let name = parameter("USERNAME").ok_or_else(|| missing("USERNAME"))?;
         let password = parameter("PASSWORD").ok_or_else(|| missing("PASSWORD"))?;
         check_secret_hash(&client, name, parameter("SECRET_HASH"))?;
-        let user = check_password(pool, &client, name, password)?;
+        let user = check_password(pool, &client, name, password, self.now())?;
         match user.status {
             UserStatus::Unconfirmed => Err(Fault::new("UserNotConfirmedException", "User is not confirmed.")),
-            UserStatus::ForceChangePassword => Ok(challenge(user)),
+            UserStatus::ForceChangePassword => Ok(challenge(user, self.now())),
             UserStatus::Confirmed => {
                 let username = user.username.clone();
                 self.sign_in(pool, &client, &username)
@@ -69,7 +68,7 @@ impl UserPools {
         check_secret_hash(&client, name, responses.get("SECRET_HASH").map(String::as_str))?;
         pool.policy.check(password)?;
         let user = pool.user(name)?;
-        let answers = user.pending.as_ref().is_some_and(|(expected, until)| expected == session && *until > now());
+        let answers = user.pending.as_ref().is_some_and(|(expected, until)| expected == session && *until > self.now());
         if !answers || user.status != UserStatus::ForceChangePassword {
             return Err(not_authorized("Invalid session for the user."));
         }
@@ -100,20 +99,21 @@ fn check_password<'a>(
     client: &AppClient,
     name: &str,
     password: &str,
+    now: u64,
 ) -> Result<&'a mut User, Fault> {
     let user = match pool.user(name) {
         Err(_) if client.hides_unknown_users => return Err(incorrect()),
         found => found?,
     };
-    user.try_password(password, not_authorized("Password attempts exceeded"))?;
+    user.try_password(password, now, not_authorized("Password attempts exceeded"))?;
     if user.enabled { Ok(user) } else { Err(not_authorized("User is disabled.")) }
 }
 
 impl User {
     /// Compares a password, and counts the wrong ones; `too_many` is answered while others are not even looked at.
-    pub(super) fn try_password(&mut self, password: &str, too_many: Fault) -> Result<(), Fault> {
-        let now = now();
-        if now < self.locked_until {
+    pub(super) fn try_password(&mut self, password: &str, now: u64, too_many: Fault) -> Result<(), Fault> {
+        // Times are whole seconds, cut off: only the next one is surely later.
+        if now <= self.locked_until {
             return Err(too_many);
         }
         if self.password.as_ref().is_some_and(|secret| secret.matches(password)) {
@@ -133,9 +133,9 @@ fn incorrect() -> Fault {
     not_authorized("Incorrect username or password.")
 }
 
-fn challenge(user: &mut User) -> Value {
+fn challenge(user: &mut User, now: u64) -> Value {
     let session = random_text(64, MIXED);
-    user.pending = Some((session.clone(), now() + CHALLENGE_LIFETIME));
+    user.pending = Some((session.clone(), now + CHALLENGE_LIFETIME));
     json!({
         "ChallengeName": "NEW_PASSWORD_REQUIRED",
         "Session": session,

@@ -15,8 +15,9 @@ mod state;
 mod tokens;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::body::Body;
@@ -44,6 +45,8 @@ struct Shared {
     file: Option<PathBuf>,
     state: Mutex<State>,
     changed: AtomicBool,
+    /// Seconds that the clock of tokens and sessions is ahead.
+    ahead: AtomicU64,
 }
 
 impl UserPools {
@@ -65,6 +68,7 @@ impl UserPools {
             file,
             state: Mutex::new(state),
             changed: AtomicBool::new(false),
+            ahead: AtomicU64::new(0),
         })))
     }
 
@@ -75,6 +79,16 @@ impl UserPools {
     /// When there is no key: it could not be made or written.
     pub fn sign(&self, claims: &Value) -> anyhow::Result<String> {
         self.0.keys.sign(claims).context("signing a token")
+    }
+
+    /// Sets the clock of tokens, sessions and codes forward, by whole seconds.
+    pub fn advance(&self, by: Duration) {
+        self.0.ahead.fetch_add(by.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Seconds since 1970, by that clock.
+    pub(super) fn now(&self) -> u64 {
+        super::clock::seconds() + self.0.ahead.load(Ordering::Relaxed)
     }
 
     /// The `iss` of a pool's tokens.

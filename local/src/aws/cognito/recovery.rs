@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::UserPools;
 use super::input::{DIGITS, attributes, check_secret_hash, random_text};
 use super::state::{User, UserStatus, invalid_parameter, not_authorized};
-use crate::aws::clock::seconds as now;
 use crate::aws::mailbox::Mail;
 use crate::aws::wire::{Fault, Input};
 
@@ -24,7 +23,7 @@ impl UserPools {
         pool.policy.check(password)?;
         let user = pool.add(name, attributes(input, "UserAttributes"), UserStatus::Unconfirmed)?;
         user.set_password(password);
-        let (code, sub) = (user.expect_code(), user.sub().to_owned());
+        let (code, sub) = (user.expect_code(self.now()), user.sub().to_owned());
         let address = user.attributes.get("email").cloned();
         drop(state);
         let delivery = delivery(address.as_deref());
@@ -39,7 +38,7 @@ impl UserPools {
         check_secret_hash(&client, name, input.maybe("SecretHash"))?;
         let user = pool.user(name).map_err(|fault| if client.hides_unknown_users { expired_code() } else { fault })?;
         check_unconfirmed(user)?;
-        user.check_code(input.text("ConfirmationCode")?)?;
+        user.check_code(input.text("ConfirmationCode")?, self.now())?;
         user.status = UserStatus::Confirmed;
         user.attributes.insert("email_verified".to_owned(), "true".to_owned());
         Ok(json!({}))
@@ -73,7 +72,7 @@ impl UserPools {
             let text = "Cannot reset password for the user as there is no registered/verified email or phone_number";
             return Err(invalid_parameter(text));
         }
-        let (code, address) = (user.expect_code(), user.attributes.get("email").cloned());
+        let (code, address) = (user.expect_code(self.now()), user.attributes.get("email").cloned());
         drop(state);
         let delivery = delivery(address.as_deref());
         self.send(address, "Your verification code", &format!("Your password reset code is {code}"));
@@ -87,7 +86,7 @@ impl UserPools {
         check_secret_hash(&client, name, input.maybe("SecretHash"))?;
         pool.policy.check(password)?;
         let user = pool.user(name).map_err(|fault| if client.hides_unknown_users { expired_code() } else { fault })?;
-        user.check_code(input.text("ConfirmationCode")?)?;
+        user.check_code(input.text("ConfirmationCode")?, self.now())?;
         user.set_password(password);
         user.status = UserStatus::Confirmed;
         Ok(json!({}))
@@ -111,20 +110,20 @@ impl UserPools {
 
 impl User {
     /// Makes a code that is to be given back.
-    fn expect_code(&mut self) -> String {
+    fn expect_code(&mut self, now: u64) -> String {
         let code = random_text(6, DIGITS);
-        self.pending = Some((code.clone(), now() + CODE_LIFETIME));
+        self.pending = Some((code.clone(), now + CODE_LIFETIME));
         code
     }
 
     /// Uses up the code, when it is the right one in time.
-    fn check_code(&mut self, given: &str) -> Result<(), Fault> {
+    fn check_code(&mut self, given: &str, now: u64) -> Result<(), Fault> {
         match &self.pending {
-            Some((code, until)) if *until > now() && code == given => {
+            Some((code, until)) if *until > now && code == given => {
                 self.pending = None;
                 Ok(())
             }
-            Some((_, until)) if *until > now() => {
+            Some((_, until)) if *until > now => {
                 Err(Fault::new("CodeMismatchException", "Invalid verification code provided, please try again."))
             }
             _ => Err(expired_code()),

@@ -13,7 +13,6 @@ use super::UserPools;
 use super::input::{MIXED, check_secret, random_text};
 use super::people::shown;
 use super::state::{AppClient, Pool, Session, State, User, not_authorized};
-use crate::aws::clock::seconds as now;
 use crate::aws::wire::{Fault, Input};
 
 /// How many rotated tokens of a session are remembered, to tell a reused one from an invented one.
@@ -24,7 +23,7 @@ impl UserPools {
     pub(super) fn sign_in(&self, pool: &mut Pool, client: &AppClient, username: &str) -> Result<Value, Fault> {
         let pool_id = pool.id.clone();
         let user = pool.user(username)?;
-        let (id, now) = (Uuid::new_v4().to_string(), now());
+        let (id, now) = (Uuid::new_v4().to_string(), self.now());
         let refresh_token = refresh_token(&pool_id, username, &id);
         let session = Session {
             client_id: client.id.clone(),
@@ -49,7 +48,7 @@ impl UserPools {
 
     /// Gives new tokens for a refresh token. With rotation the token is used up, once its grace is over.
     pub(super) fn refresh(&self, state: &mut State, client: &AppClient, token: &str) -> Result<Value, Fault> {
-        let now = now();
+        let now = self.now();
         let (pool_id, username, session_id) = parts(token).ok_or_else(invalid_token)?;
         let user =
             state.pools.get_mut(&pool_id).and_then(|pool| pool.users.get_mut(&username)).ok_or_else(invalid_token)?;
@@ -93,7 +92,7 @@ impl UserPools {
             && let Some(user) = state.pools.get_mut(&pool_id).and_then(|pool| pool.users.get_mut(&username))
         {
             let hash = hash(token);
-            let is_its = |session: &Session| session.client_id == client.id && session.check(&hash, now()).is_ok();
+            let is_its = |session: &Session| session.client_id == client.id && session.check(&hash, self.now()).is_ok();
             if user.sessions.get(&session_id).is_some_and(is_its) {
                 user.sessions.remove(&session_id);
             }
@@ -120,7 +119,7 @@ impl UserPools {
         let previous = input.text("PreviousPassword")?;
         self.with_token(input, |pool_policy, user| {
             let too_many = Fault::new("LimitExceededException", "Attempt limit exceeded, please try after some time.");
-            user.try_password(previous, too_many)?;
+            user.try_password(previous, self.now(), too_many)?;
             pool_policy.check(proposed)?;
             user.set_password(proposed);
             Ok(json!({}))
@@ -140,7 +139,7 @@ impl UserPools {
         let pool = state.pools.values_mut().find(|pool| self.issuer(&pool.id) == claim("iss"));
         let pool =
             pool.filter(|_| claim("token_use") == "access").ok_or_else(|| not_authorized("Invalid Access Token"))?;
-        if claims["exp"].as_u64().is_none_or(|expires| expires <= now()) {
+        if claims["exp"].as_u64().is_none_or(|expires| expires <= self.now()) {
             return Err(not_authorized("Access Token has expired"));
         }
         let policy = pool.policy.clone();

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::UserPools;
 use super::state::{AppClient, Session, User};
-use crate::aws::clock::seconds as now;
 use crate::aws::wire::Fault;
 
 impl UserPools {
@@ -18,7 +17,7 @@ impl UserPools {
         session_id: &str,
         session: &Session,
     ) -> Result<Value, Fault> {
-        let now = now();
+        let now = self.now();
         let mut shared = json!({
             "sub": user.sub(),
             "iss": self.issuer(pool_id),

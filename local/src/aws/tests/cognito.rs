@@ -176,8 +176,22 @@ async fn guessing_is_slowed_down() {
     }
     let refused = house.sign_in(EMAIL, PASSWORD).await;
     assert_eq!(refused.map(|_| ()), not_authorized("Password attempts exceeded"));
-    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    house.endpoint.cognito().advance(std::time::Duration::from_secs(2));
     assert!(house.sign_in(EMAIL, PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn tokens_expire_by_the_pools_clock() {
+    let house = House::with_ada().await;
+    let tokens = house.sign_in(EMAIL, PASSWORD).await.unwrap();
+    house.endpoint.cognito().advance(std::time::Duration::from_secs(900));
+    let known = house.client.get_user().access_token(tokens.access_token().unwrap()).send().await.unwrap_err();
+    assert_eq!(code(&known).1, "Access Token has expired");
+    let fresh = house.refresh(tokens.refresh_token().unwrap()).await.unwrap();
+    assert!(house.is_known(fresh.access_token().unwrap()).await);
+    house.endpoint.cognito().advance(std::time::Duration::from_secs(7 * 86_400));
+    let late = house.refresh(fresh.refresh_token().unwrap()).await;
+    assert_eq!(late.map(|_| ()), not_authorized("Refresh Token has expired"));
 }
 
 #[tokio::test]
