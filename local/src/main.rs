@@ -1,2 +1,6 @@
-//! (under construction)
-fn main() {}
+//! `cargo run`: the whole cloud in one process.
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    local::cli::run().await
+}

@@ -50,6 +50,9 @@ use self::{
     store::{PLATFORM, Store},
 };
 
+/// The key that the local cloud's functions use.
+pub const SECRET_KEY: &str = "sk_test_fairground_local";
+
 /// How the stand-in is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
