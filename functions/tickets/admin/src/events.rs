@@ -66,6 +66,7 @@ fn parse_status(text: &str) -> Result<EventStatus, ApiError> {
 
 /// Events of the organization.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminEventList)]
 pub(crate) struct EventList {
     success: bool,
     events: Vec<EventOut>,
@@ -74,6 +75,7 @@ pub(crate) struct EventList {
 
 /// One event.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminShownEvent)]
 pub(crate) struct ShownEvent {
     success: bool,
     event: EventOut,

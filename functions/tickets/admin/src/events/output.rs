@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 /// An event as staff see it. The client reads some fields in camel case and some in snake case (contract §9).
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AdminEvent)]
 pub(crate) struct EventOut {
     id: String,
     name: String,
@@ -65,6 +66,7 @@ pub(crate) struct EventSnake {
 
 /// A tier as staff see it.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminTier)]
 pub(crate) struct TierOut {
     id: String,
     name: String,

@@ -184,6 +184,7 @@ impl GalleryIn {
 /// A gallery, without its pictures.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AdminGallery)]
 pub(crate) struct GalleryOut {
     id: String,
     title: String,
@@ -217,6 +218,7 @@ impl GalleryOut {
 /// A gallery in the list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AdminListedGallery)]
 pub(crate) struct ListedGallery {
     #[serde(flatten)]
     gallery: GalleryOut,
@@ -232,6 +234,7 @@ impl ListedGallery {
 /// A gallery with its pictures.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AdminWholeGallery)]
 pub(crate) struct WholeGallery {
     #[serde(flatten)]
     gallery: GalleryOut,
@@ -254,6 +257,7 @@ impl WholeGallery {
 
 /// One picture.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminImage)]
 struct ImageOut {
     id: String,
     url: String,
@@ -297,6 +301,7 @@ impl Photo {
 
 /// Galleries of the organization.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminGalleryList)]
 pub(crate) struct GalleryList {
     pub(crate) success: bool,
     pub(crate) galleries: Vec<ListedGallery>,
@@ -307,6 +312,7 @@ pub(crate) struct GalleryList {
 
 /// One gallery.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminShownGallery)]
 pub(crate) struct ShownGallery {
     pub(crate) success: bool,
     pub(crate) gallery: WholeGallery,

@@ -18,6 +18,7 @@ use crate::wire;
 /// An order as staff see it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AdminOrder)]
 pub(crate) struct OrderOut {
     id: String,
     order_number: String,
@@ -131,6 +132,7 @@ impl OrderOut {
 /// A page of orders.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AdminOrderList)]
 pub(crate) struct OrderList {
     success: bool,
     orders: Vec<OrderOut>,
@@ -160,6 +162,7 @@ impl OrderList {
 
 /// One order.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminShownOrder)]
 pub(crate) struct ShownOrder {
     pub(crate) success: bool,
     pub(crate) order: OrderOut,
