@@ -95,6 +95,11 @@ impl Aws {
         self
     }
 
+    /// What all clients are made from, for tools that need one that functions do not.
+    pub fn sdk_config(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
     /// The endpoint that `service` (`dynamodb`, `sqs`, …) is reached at, when it is not AWS's own.
     pub fn endpoint(&self, service: &str) -> Option<&str> {
         self.endpoints.get(service).or(self.endpoints.get("")).map(String::as_str)

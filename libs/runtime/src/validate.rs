@@ -2,13 +2,25 @@
 
 use crate::error::{ApiError, FieldError};
 
-/// Turns a report of `garde` into 400 `VALIDATION_ERROR`.
+/// Turns a report of `garde`, which names Rust's fields, into 400 `VALIDATION_ERROR`, which names the client's.
 pub fn report(report: &garde::Report) -> ApiError {
     let fields = report
         .iter()
-        .map(|(path, error)| FieldError { field: path.to_string(), reason: error.message().to_owned() })
+        .map(|(path, error)| FieldError { field: camel_case(&path.to_string()), reason: error.message().to_owned() })
         .collect();
     ApiError::invalid_fields(fields)
+}
+
+/// `tiers[0].payment_link` is `tiers[0].paymentLink` on the wire.
+fn camel_case(path: &str) -> String {
+    let mut after_underscore = false;
+    path.chars()
+        .filter_map(|c| {
+            let c = if std::mem::take(&mut after_underscore) { c.to_ascii_uppercase() } else { c };
+            after_underscore = c == '_';
+            (!after_underscore).then_some(c)
+        })
+        .collect()
 }
 
 /// 400 `MISSING_REQUIRED_FIELDS` unless every field named is present.
@@ -47,6 +59,12 @@ pub fn is_email(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_as_the_client_knows_them() {
+        assert_eq!(camel_case("tiers[0].payment_link"), "tiers[0].paymentLink");
+        assert_eq!(camel_case("quantity"), "quantity");
+    }
 
     #[test]
     fn addresses() {
