@@ -1,6 +1,10 @@
 //! The command line: `cargo run`, `cargo run -- demo`, `cargo run -- openapi`.
 
-use std::{collections::BTreeMap, io::Write as _, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -104,10 +108,24 @@ async fn serve(run: Run, log: String) -> anyhow::Result<()> {
         secrets::write_private(&file, lines.as_bytes())?;
     }
     greet(&cloud)?;
-    tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    told_to_stop().await?;
     say("\nStopping.")?;
     cloud.stop().await;
     Ok(())
+}
+
+/// Ctrl-C, or what a script's `kill` sends.
+async fn told_to_stop() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            outcome = tokio::signal::ctrl_c() => outcome.context("waiting for Ctrl-C"),
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")
 }
 
 /// A cloud of its own is in memory, on free ports, and so disturbs none that runs.
@@ -153,6 +171,7 @@ fn level() -> String {
 fn log_to_stderr(level: &str) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_filter(runtime::telemetry::filter(level).with_target("dynoxide", tracing::Level::WARN));
     drop(tracing_subscriber::registry().with(lines).try_init());

@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::setup::{
-    bind, environments, fire_schedule, jwks_url, listen, local_env, parameters, prepare_data, serve, show_environments,
-    start_aws, start_stripe, urls,
+    DataDir, bind, environments, fire_schedule, jwks_url, listen, local_env, parameters, prepare_data, serve,
+    show_environments, start_aws, start_stripe, urls,
 };
 use crate::{
     aws::{Data, Endpoint},
@@ -104,6 +104,7 @@ pub struct Cloud {
     environments: Arc<Environments>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    _data: DataDir,
 }
 
 impl Cloud {
@@ -112,10 +113,11 @@ impl Cloud {
     /// # Errors
     /// When a port is taken, kept data cannot be read, or the template says something that the local cloud does not know.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let data_dir = prepare_data(&options)?;
-        let secrets = secrets::ensure(data_dir.as_deref())?;
         let listener = listen(options.port, 0).await?;
         let url = format!("http://{}", listener.local_addr()?);
+        let data = prepare_data(&options)?;
+        let data_dir = data.path.clone();
+        let secrets = secrets::ensure(data_dir.as_deref())?;
 
         let (aws_env, endpoint) = start_aws(&options).await?;
         let aws = Aws::from_map(&aws_env);
@@ -182,6 +184,7 @@ impl Cloud {
             environments,
             stop,
             server,
+            _data: data,
         })
     }
 

@@ -2,8 +2,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fs::{File, TryLockError},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -33,16 +34,49 @@ use crate::{
     template::{ACCOUNT_ID, REGION, Template, model::FunctionSpec},
 };
 
+/// The file in the data directory that a running cloud holds.
+const LOCK: &str = "lock";
+
 /// The sender of e-mails, whose domain the template makes an SES identity.
 const MAIL_SENDER: &str = "tickets@fairground.example";
 
-pub(super) fn prepare_data(options: &Options) -> anyhow::Result<Option<PathBuf>> {
-    let Data::Dir(dir) = &options.data else { return Ok(None) };
-    if options.reset && dir.exists() {
-        std::fs::remove_dir_all(dir).with_context(|| format!("deleting {}", dir.display()))?;
-    }
+/// Where data is kept, made and emptied as wanted.
+pub(super) struct DataDir {
+    /// The directory; `None` keeps nothing.
+    pub(super) path: Option<PathBuf>,
+    /// Held while the cloud runs: two of them on the same data would destroy it.
+    _lock: Option<File>,
+}
+
+pub(super) fn prepare_data(options: &Options) -> anyhow::Result<DataDir> {
+    let Data::Dir(dir) = &options.data else { return Ok(DataDir { path: None, _lock: None }) };
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    Ok(Some(dir.clone()))
+    let lock = dir.join(LOCK);
+    let is_foreign = !lock.exists() && std::fs::read_dir(dir)?.next().is_some();
+    if options.reset && is_foreign {
+        bail!("{} holds other things than a local cloud's data, and is not emptied", dir.display());
+    }
+    let file = File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => bail!("another Fairground runs on the data in {}", dir.display()),
+        outcome => outcome.with_context(|| format!("locking {}", lock.display()))?,
+    }
+    if options.reset {
+        empty(dir).with_context(|| format!("emptying {}", dir.display()))?;
+    }
+    Ok(DataDir { path: Some(dir.clone()), _lock: Some(file) })
+}
+
+fn empty(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        match entry.file_type()? {
+            kind if kind.is_dir() => std::fs::remove_dir_all(entry.path())?,
+            _ if entry.file_name() == LOCK => {}
+            _ => std::fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn listen(port: u16, offset: u16) -> anyhow::Result<TcpListener> {

@@ -271,7 +271,7 @@ mod tests {
 
     fn without_trace(mut event: Value) -> Value {
         let trace = event["headers"].as_object_mut().unwrap().remove("x-amzn-trace-id").unwrap();
-        assert!(trace.as_str().unwrap().starts_with("Root=1-5e6a865e-"), "{trace}");
+        assert!(trace.as_str().unwrap().starts_with("Root=1-5e6a879e-"), "{trace}");
         event
     }
 
