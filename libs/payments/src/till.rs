@@ -176,17 +176,24 @@ impl Till<'_> {
         Err(StoreError::Busy.into())
     }
 
-    /// Applies a refund that happened at Stripe (its dashboard, a dispute): the order follows the money.
+    /// Applies a refund that happened at Stripe (its dashboard, a dispute): the order follows the money. A payment whose
+    /// refund is heard of before itself is noted, and pays nothing when its own notice comes.
     pub async fn follow_refund(&self, number: OrderNumber, payment_ref: &str) -> Result<bool, TillError> {
         for _ in 0..ROUNDS {
             let order = self.store.load_order(number).await?.ok_or(TillError::NotFound)?;
-            if order.status != OrderStatus::Paid || order.payment_ref.as_deref() != Some(payment_ref) {
+            let step = if order.payment_ref.as_deref() != Some(payment_ref) {
+                if order.returned_refs.iter().any(|known| known == payment_ref) {
+                    return Ok(false);
+                }
+                self.store.note_returned(&order, payment_ref).await.map(|()| false)
+            } else if order.status == OrderStatus::Paid {
+                self.store.refund_order(&order, None).await.map(|()| true)
+            } else {
                 return Ok(false);
-            }
-            match self.store.refund_order(&order, None).await {
-                Ok(()) => return Ok(true),
+            };
+            match step {
                 Err(StoreError::Stale) => {}
-                Err(error) => return Err(error.into()),
+                step => return Ok(step?),
             }
         }
         Err(StoreError::Busy.into())

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
     interceptors::SharedInterceptor, stalled_stream_protection::StalledStreamProtectionConfig,
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
-use aws_types::{SdkConfig, region::Region};
+use aws_types::{SdkConfig, region::Region, sdk_config::Builder as SdkBuilder};
 use domain::{
     ids::UserId,
     tickets::{number::OrderNumber, secret::TicketSecret},
@@ -92,6 +92,12 @@ impl Aws {
     /// Lets `interceptor` see every call of every client; the chaos tests inject faults by it.
     pub fn with_interceptor(mut self, interceptor: SharedInterceptor) -> Self {
         self.interceptors.push(interceptor);
+        self
+    }
+
+    /// Changes what all clients are made from; the chaos tests put their own wire and time below.
+    pub fn with_sdk(mut self, change: impl FnOnce(SdkBuilder) -> SdkBuilder) -> Self {
+        self.sdk = change(self.sdk.into_builder()).build();
         self
     }
 

@@ -107,7 +107,7 @@ impl Store {
                 Some(rest) if !rest.keys.is_empty() => rest.keys,
                 _ => return Ok(items),
             };
-            tokio::time::sleep(std::time::Duration::from_millis(10 << attempt)).await;
+            self.pause(std::time::Duration::from_millis(10 << attempt)).await;
         }
         Err(StoreError::Busy)
     }

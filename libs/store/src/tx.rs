@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
+    config::AsyncSleep,
     operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::{
         AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
@@ -19,22 +20,36 @@ const TRIES: u32 = 12;
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// Counts tries, and pauses between them: longer each time, capped, jittered.
-pub(crate) struct Tries(u32);
+pub(crate) struct Tries<'a> {
+    store: &'a Store,
+    left: u32,
+}
 
-impl Tries {
-    pub(crate) fn new() -> Self {
-        Tries(TRIES)
+impl Tries<'_> {
+    /// Waits before another try; false when there have been enough. The jitter need not be secret, but must come from a
+    /// generator that can be seeded, so that a chaos run replays.
+    pub(crate) async fn again(&mut self) -> bool {
+        self.left -= 1;
+        let pause = Duration::from_millis(5 << (TRIES - self.left).min(10)).min(LONGEST_PAUSE);
+        if self.left > 0 {
+            self.store.pause(pause.mul_f64(fastrand::f64())).await;
+        }
+        self.left > 0
+    }
+}
+
+impl Store {
+    /// Begins to count tries.
+    pub(crate) fn tries(&self) -> Tries<'_> {
+        Tries { store: self, left: TRIES }
     }
 
-    /// Waits before another try; false when there have been enough. The jitter may come from a generator that is not
-    /// secret, and must come from one that can be seeded, so that a chaos run replays.
-    pub(crate) async fn again(&mut self) -> bool {
-        self.0 -= 1;
-        let pause = Duration::from_millis(5 << (TRIES - self.0).min(10)).min(LONGEST_PAUSE);
-        if self.0 > 0 {
-            tokio::time::sleep(pause.mul_f64(fastrand::f64())).await;
+    /// Waits as the client waits between its own tries: whoever sets its time sets ours.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        match self.client.config().sleep_impl() {
+            Some(sleep) => sleep.sleep(pause).await,
+            None => tokio::time::sleep(pause).await,
         }
-        self.0 > 0
     }
 }
 
@@ -267,7 +282,7 @@ impl Tx<'_> {
     /// so is an answer that got lost, by the SDK, which makes the repeat a no-op.
     pub(crate) async fn commit(self) -> Result<(), TxError> {
         let token = random_token();
-        let mut tries = Tries::new();
+        let mut tries = self.store.tries();
         loop {
             let request = self.store.client.transact_write_items().set_transact_items(Some(self.actions.clone()));
             let Err(error) = request.client_request_token(&token).send().await else { return Ok(()) };
@@ -290,7 +305,7 @@ impl Store {
     /// One conditional update: the item after it, or, refused, the item as it stands. Not idempotent by itself: repeated
     /// after a lost answer it finds its own effect, and its caller must know that from another's.
     pub(crate) async fn change(&self, key: &Key, change: Change) -> Result<Result<Item, Option<Item>>, StoreError> {
-        let mut tries = Tries::new();
+        let mut tries = self.tries();
         loop {
             let answer = self
                 .client

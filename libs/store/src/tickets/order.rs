@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// Marks a pending order as paid and queues its ticket: one transaction (invariants 3, 5, 6).
-    /// `Stale` when it is not pending any more.
+    /// `Stale` when it is not pending any more, or the payment was given back.
     pub async fn confirm_order(
         &self,
         order: &Order,
@@ -185,10 +185,7 @@ impl Store {
                     _ => return Err(StoreError::Stale.into()),
                 },
             };
-            let mut change = paid(in_status(OrderStatus::Expired), payment, now).set("draws", attr(&order.draws)?);
-            if let Some(reference) = &payment.reference {
-                change = change.when_not_containing("returned_refs", s(reference));
-            }
+            let change = paid(in_status(OrderStatus::Expired), payment, now).set("draws", attr(&order.draws)?);
             let tx = self.tx().update(&Key::order(order.number), change)?.move_stock(&order, Movement::Reclaim)?;
             match tx.queue_mail(&order, MailKind::Ticket, MailPolicy::Send, now)?.commit().await {
                 Ok(()) => return Ok(()),
@@ -232,9 +229,10 @@ impl Store {
     }
 
     /// Takes a payment as the one that paid an order which staff had confirmed without naming one.
-    /// `Stale` when the order is not paid any more, or names a payment meanwhile.
+    /// `Stale` when the order is not paid any more, names a payment meanwhile, or this one was given back.
     pub async fn adopt_payment(&self, number: OrderNumber, reference: &str) -> Result<(), StoreError> {
-        let change = in_status(OrderStatus::Paid).when_absent("payment_ref").set("payment_ref", s(reference));
+        let free = in_status(OrderStatus::Paid).when_absent("payment_ref");
+        let change = not_returned(free, reference).set("payment_ref", s(reference));
         self.change(&Key::order(number), change).await?.map(drop).or(Err(StoreError::Stale))
     }
 
@@ -283,14 +281,21 @@ impl Store {
     }
 }
 
-/// What being paid changes on an order.
+/// What being paid changes on an order; a payment that is given back pays nothing.
 fn paid(change: Change, payment: &Payment, now: Timestamp) -> Change {
+    let change = match &payment.reference {
+        Some(reference) => not_returned(change, reference).set("payment_ref", s(reference)),
+        None => change,
+    };
     change
         .set("status", s(OrderStatus::Paid.as_str()))
         .set("paid_at", n(now.as_millisecond()))
         .set("provider", s(payment.provider.as_str()))
-        .set_some("payment_ref", payment.reference.as_ref().map(s))
         .set_some("confirmed_by", payment.by.map(|user| s(user.to_string())))
+}
+
+fn not_returned(change: Change, reference: &str) -> Change {
+    change.when_not_containing("returned_refs", s(reference))
 }
 
 /// Demands that the order names the payment that it named when it was read.

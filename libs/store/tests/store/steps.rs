@@ -255,6 +255,20 @@ async fn a_payment_that_was_given_back_pays_nothing() {
     assert_eq!(world.store.load_order(unknown.number).await.unwrap(), None, "a note makes no order");
 }
 
+/// Its refund may be heard of before the payment itself.
+#[tokio::test]
+async fn a_payment_that_was_given_back_before_it_was_heard_of() {
+    let world = World::new().await;
+    let event = world.on_sale(&[8]).await;
+    let order = world.place(&event, 0, 3).await.unwrap();
+    world.store.note_returned(&order, "pi_1").await.unwrap();
+    assert!(matches!(confirm(&world, &order, "pi_1").await, Err(StoreError::Stale)));
+    let by_staff = domain::tickets::payment::Payment { reference: None, ..payment("") };
+    world.store.confirm_order(&order, &by_staff, MailPolicy::Send, None, later(60)).await.unwrap();
+    assert!(matches!(world.store.adopt_payment(order.number, "pi_1").await, Err(StoreError::Stale)));
+    world.check_stock(event.id).await;
+}
+
 /// Two notices of one late payment: the second finds nothing left because the first took it. That is no reason to
 /// give the money back.
 #[tokio::test]
