@@ -134,8 +134,8 @@ impl App {
     pub fn user(&self, role: &str) -> (String, String) {
         let own = self.demo["org_id"].as_str().unwrap_or_default();
         let wanted = |user: &&Value| match role {
-            "other" => user["org"] != own,
-            role => user["role"] == role && user["org"] == own,
+            "other" => user["org_id"] != own,
+            role => user["role"] == role && user["org_id"] == own,
         };
         let user = self.demo["users"].as_array().unwrap().iter().find(wanted).unwrap();
         (user["email"].as_str().unwrap().into(), user["password"].as_str().unwrap().into())
@@ -252,4 +252,62 @@ impl App {
 /// The number of a placed order.
 pub fn number_of(placed: &Value) -> &str {
     placed["order"]["orderNumber"].as_str().unwrap()
+}
+
+impl App {
+    /// Makes an event; its id.
+    pub async fn create_event(&self, token: &str, body: &Value) -> String {
+        let created = self.post("/tickets/api/admin/events").token(token).json(body).send().await.expect(201);
+        created["event"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An event as staff see it.
+    pub async fn admin_event(&self, token: &str, event: &str) -> Value {
+        self.get(&format!("/tickets/api/admin/events/{event}")).token(token).send().await.expect(200)["event"].clone()
+    }
+
+    /// A placed order as staff see it.
+    pub async fn admin_order(&self, token: &str, placed: &Value) -> Value {
+        let id = placed["order"]["id"].as_str().unwrap();
+        self.get(&format!("/tickets/api/admin/orders/{id}")).token(token).send().await.expect(200)["order"].clone()
+    }
+
+    /// Staff's wish to change the status of a placed order.
+    pub fn set_status(&self, token: &str, placed: &Value, body: &Value) -> Call<'_> {
+        let id = placed["order"]["id"].as_str().unwrap();
+        self.put(&format!("/tickets/api/admin/orders/{id}/status")).token(token).json(body)
+    }
+
+    /// Changes a demo user's member item, as `cargo ops` would.
+    pub async fn change_member(&self, role: &str, change: impl FnOnce(&mut domain::member::Member)) {
+        let (email, _) = self.user(role);
+        let user = self.demo["users"].as_array().unwrap().iter().find(|user| user["email"] == email.as_str()).unwrap();
+        let ctx = self.cloud.ctx("tickets-auth");
+        let id = user["user_id"].as_str().unwrap().parse().unwrap();
+        let mut member = ctx.store().load_member(id).await.unwrap().unwrap();
+        change(&mut member);
+        ctx.store().save_member(&member).await.unwrap();
+    }
+}
+
+/// The object has each of these members, named with spaces between.
+#[track_caller]
+pub fn assert_members(object: &Value, names: &str) {
+    let missing: Vec<&str> = names.split_whitespace().filter(|name| object.get(name).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?} missing in {object}");
+}
+
+/// The object has these members and no other.
+#[track_caller]
+pub fn assert_exact_members(object: &Value, names: &str) {
+    let mut names: Vec<&str> = names.split_whitespace().collect();
+    names.sort_unstable();
+    let mut found: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    found.sort_unstable();
+    assert_eq!(found, names, "{object}");
+}
+
+/// Path of a placed order among staff's routes.
+pub fn admin_path(placed: &Value) -> String {
+    format!("/tickets/api/admin/orders/{}", placed["order"]["id"].as_str().unwrap())
 }
