@@ -19,7 +19,10 @@ const RUNS: usize = 31;
 pub async fn run() -> anyhow::Result<()> {
     let names = std::iter::once("hello").chain(local::functions::registry().into_keys());
     let binaries: Vec<(&str, PathBuf)> = names.filter_map(|name| Some((name, binary_of(name)?))).collect();
-    anyhow::ensure!(binaries.len() > 1 && binaries[0].0 == "hello", "build first: cargo build --release --workspace --bins");
+    anyhow::ensure!(
+        binaries.len() > 1 && binaries[0].0 == "hello",
+        "build first: cargo build --release --workspace --bins"
+    );
 
     let asked = Arc::new(Notify::new());
     let listener = TcpListener::bind("127.0.0.1:0").await?;

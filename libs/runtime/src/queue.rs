@@ -93,7 +93,7 @@ mod tests {
     #[tokio::test]
     async fn failures_come_again_and_junk_does_not() {
         let batch = serde_json::from_value(event(&["1", "junk", "2", "\"text\"", ""])).unwrap();
-        let even = |n: u32| async move { if n % 2 == 0 { Err("even") } else { Ok(()) } };
+        let even = |n: u32| async move { if n.is_multiple_of(2) { Err("even") } else { Ok(()) } };
         let answer = serde_json::to_value(consume(batch, even).await).unwrap();
         assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m2"}]}));
     }

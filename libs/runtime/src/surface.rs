@@ -71,7 +71,7 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
     let work = async move {
         let verdict = rate::check(&around.ctx, caller).await;
         let mut response = match &verdict {
-            rate::Verdict::Refused(refused) => ApiError::from(refused.clone()).into_response(),
+            rate::Verdict::Refused(refused) => ApiError::from(*refused).into_response(),
             _ => next.run(request).await,
         };
         verdict.write_headers(response.headers_mut());
