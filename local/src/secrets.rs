@@ -6,6 +6,9 @@ use anyhow::Context as _;
 
 use crate::stripe;
 
+/// Makes a secret.
+type Make = fn() -> String;
+
 /// Secrets by their setting's name. What an earlier start made is kept; what is missing is made now.
 pub fn ensure(data_dir: Option<&Path>) -> anyhow::Result<BTreeMap<String, String>> {
     let file = data_dir.map(|dir| dir.join("secrets.json"));
@@ -13,7 +16,7 @@ pub fn ensure(data_dir: Option<&Path>) -> anyhow::Result<BTreeMap<String, String
     let mut secrets: BTreeMap<String, String> =
         kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let before = secrets.len();
-    let fresh: [(&str, fn() -> String); 7] = [
+    let fresh: [(&str, Make); 7] = [
         ("STRIPE_SECRET_KEY", || stripe::SECRET_KEY.to_owned()),
         ("TICKETS_WEBHOOK_SECRETS", || format!("whsec_{}", random())),
         ("STRIPE_WEBHOOK_SECRETS", || format!("whsec_{}", random())),

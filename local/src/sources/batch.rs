@@ -65,7 +65,7 @@ fn first_failure(batch: &Batch, answer: Option<&Value>, spec: &StreamSource) -> 
         Some(_) if !reports => return None,
         Some(answer) => answer,
     };
-    let Ok(failures) = reported_failures(answer) else { return Some(0) };
+    let Some(failures) = reported_failures(answer) else { return Some(0) };
     let position = |number: &String| batch.records.iter().position(|record| sequence_number(record) == number);
     failures.iter().map(|number| position(number).unwrap_or(0)).min()
 }

@@ -194,7 +194,7 @@ fn failed_messages<'a>(answer: Option<&Value>, reports: bool, all: impl Iterator
         None => all,
         Some(_) if !reports => HashSet::new(),
         Some(answer) => match reported_failures(answer) {
-            Ok(failures) if failures.iter().all(|id| all.contains(id)) => failures.into_iter().collect(),
+            Some(failures) if failures.iter().all(|id| all.contains(id)) => failures.into_iter().collect(),
             _ => all,
         },
     }
