@@ -3,6 +3,7 @@
 //! | route | answers |
 //! |---|---|
 //! | `GET /` | the page |
+//! | `GET /orders/{number}` | where a buyer returns after paying, in place of a storefront |
 //! | `GET /_local/health` | `status`, `now`, `aheadSeconds` |
 //! | `GET /_local/demo` | [`Demo`]: sign-ins, webhook secrets, ids, URLs |
 //! | `GET /_local/mailbox?to=` | mails, newest first: `to, subject, text, html, attachments[{name,type,base64}]` |
@@ -38,7 +39,7 @@ use crate::{
     requests::Requests,
     seed::{Demo, Urls},
     stripe::Stripe,
-    template::model::{ApiSpec, FunctionSpec},
+    template::model::{ApiSpec, FunctionSpec, SourceSpec},
 };
 
 /// Dead messages of a queue that are shown.
@@ -85,6 +86,9 @@ pub struct PageState {
 pub fn routes(state: PageState) -> Router {
     Router::new()
         .route("/", get(control_page))
+        // Browsers ask for it on every page that names no icon.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/orders/{number}", get(order_page))
         .route("/_local/health", get(health))
         .route("/_local/demo", get(demo))
         .route("/_local/mailbox", get(mailbox))
@@ -108,23 +112,37 @@ impl PageState {
     fn queue_rows(&self) -> Vec<QueueRow> {
         let Some(queues) = &self.queues else { return vec![] };
         let stats = queues.stats();
-        let is_dead_letter_queue = |name: &String| stats.iter().any(|one| one.dead_letter_queue.as_ref() == Some(name));
-        let own = stats.iter().filter(|one| !is_dead_letter_queue(&one.name));
+        let follows_queue = |name: &str| stats.iter().any(|one| one.dead_letter_queue.as_deref() == Some(name));
+        let own = stats.iter().filter(|one| !follows_queue(&one.name));
         own.map(|one| {
-            let mut dead = one.dead_letter_queue.as_deref().map(|name| queues.messages(name)).unwrap_or_default();
-            dead.sort_by_key(|message| std::cmp::Reverse(message.sent_at));
-            dead.truncate(DEAD_SHOWN);
+            // What a stream's consumer gave up stands in a queue of its own, which follows no other.
+            let is_dead = self.keeps_failures(&one.name);
+            let dead_letter_queue = if is_dead { Some(&one.name) } else { one.dead_letter_queue.as_ref() };
+            let mut messages = dead_letter_queue.map(|name| queues.messages(name)).unwrap_or_default();
+            let dead = messages.len();
+            messages.sort_by_key(|message| std::cmp::Reverse(message.sent_at));
+            messages.truncate(DEAD_SHOWN);
             QueueRow {
                 name: one.name.clone(),
                 depth: one.depth,
                 in_flight: one.in_flight,
                 delayed: one.delayed,
-                dead: one.dead,
-                dead_letter_queue: one.dead_letter_queue.clone(),
-                dead_messages: dead,
+                dead,
+                dead_letter_queue: dead_letter_queue.cloned(),
+                dead_messages: messages,
             }
         })
         .collect()
+    }
+
+    fn keeps_failures(&self, queue: &str) -> bool {
+        self.functions.iter().flat_map(|function| &function.sources).any(|source| match source {
+            SourceSpec::Stream(stream) => {
+                let failures = stream.destination_config.on_failure.as_ref();
+                failures.is_some_and(|to| to.destination.rsplit(':').next() == Some(queue))
+            }
+            _ => false,
+        })
     }
 }
 
@@ -144,7 +162,15 @@ struct QueueRow {
 }
 
 async fn control_page(State(state): State<PageState>) -> Response {
-    match view::render(&state) {
+    page(view::control_page(&state))
+}
+
+async fn order_page(Path(number): Path<String>) -> Response {
+    page(view::order_page(&number))
+}
+
+fn page(rendered: askama::Result<String>) -> Response {
+    match rendered {
         Ok(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

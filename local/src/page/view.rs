@@ -1,4 +1,4 @@
-//! What the control page says, for `templates/control.html` to say it.
+//! What the pages say, for `templates/control.html` and `templates/order.html` to say it.
 
 use askama::Template;
 use domain::time::iso;
@@ -59,8 +59,20 @@ struct FunctionCard<'a> {
     is_scheduled: bool,
 }
 
-/// The page.
-pub(super) fn render(state: &PageState) -> askama::Result<String> {
+/// Where a buyer returns.
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage<'a> {
+    number: &'a str,
+}
+
+/// The page of an order, which asks the API itself.
+pub(super) fn order_page(number: &str) -> askama::Result<String> {
+    OrderPage { number }.render()
+}
+
+/// The control page.
+pub(super) fn control_page(state: &PageState) -> askama::Result<String> {
     let demo = state.demo.as_deref();
     let mails = state.mailbox.as_ref().map(|mailbox| mailbox.list()).unwrap_or_default();
     let ahead = state.ahead();
@@ -119,9 +131,11 @@ fn function_card<'a>(function: &'a FunctionSpec, routes: &'a [RouteSpec]) -> Fun
         SourceSpec::Stream(_) => "the table's stream".to_owned(),
         SourceSpec::Schedule(schedule) => schedule.expression.clone(),
     };
+    let mut routes: Vec<&RouteSpec> = routes.iter().filter(|route| route.function == function.name).collect();
+    routes.sort_by_key(|route| (&route.path, &route.method));
     FunctionCard {
         name: &function.name,
-        routes: routes.iter().filter(|route| route.function == function.name).collect(),
+        routes,
         sources: function.sources.iter().map(source).collect(),
         is_scheduled: function.sources.iter().any(|source| matches!(source, SourceSpec::Schedule(_))),
     }

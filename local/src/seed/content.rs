@@ -139,6 +139,7 @@ fn event(id: EventId, org: OrgId, name: &str, date: civil::Date, tiers: Vec<Tier
         is_featured: false,
         hold_minutes: DEFAULT_HOLD_MINUTES,
         tiers,
+        retired: vec![],
         version: 1,
         created_at: now,
     }

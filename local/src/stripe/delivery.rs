@@ -116,10 +116,10 @@ impl Mailman {
         lock(&self.targets).iter().find(|target| target.url == url).cloned()
     }
 
-    /// Sends an event once. `None` when the target did not answer.
-    pub(super) async fn post(&self, event: &Value, target: &WebhookTarget) -> Option<u16> {
+    /// Sends an event once, signed at `now` (unix seconds). `None` when the target did not answer.
+    pub(super) async fn post(&self, event: &Value, target: &WebhookTarget, now: i64) -> Option<u16> {
         let body = rendered(event.clone()).to_string();
-        let signature = signature::sign(&target.secret, body.as_bytes(), clock().as_second());
+        let signature = signature::sign(&target.secret, body.as_bytes(), now);
         let request = self
             .http
             .post(&target.url)
@@ -166,7 +166,7 @@ impl Shared {
                 return;
             }
             let Some(target) = self.mailman.target(&url) else { break };
-            let status = self.mailman.post(&event, &target).await;
+            let status = self.mailman.post(&event, &target, self.now()).await;
             if status.is_some_and(|status| (200..300).contains(&status)) {
                 break;
             }

@@ -211,7 +211,7 @@ impl Stripe {
         let mut statuses = Vec::new();
         for _ in 0..times {
             for target in mailman.targets_of(event) {
-                statuses.push(mailman.post(event, &target).await.unwrap_or_default());
+                statuses.push(mailman.post(event, &target, self.shared().now()).await.unwrap_or_default());
             }
         }
         Ok(statuses)
@@ -252,7 +252,7 @@ impl Stripe {
         lock(&self.shared().faults).clear();
     }
 
-    /// Moves the stand-in's clock forward: sessions end, idempotency keys are forgotten. Signatures keep the real time.
+    /// Moves the stand-in's clock forward: sessions end, idempotency keys are forgotten, webhooks are signed later.
     pub fn advance(&self, by: Duration) {
         self.shared().ahead.fetch_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.shared().expire_due();
