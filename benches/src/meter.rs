@@ -12,7 +12,10 @@ use aws_smithy_runtime_api::{
         runtime_components::RuntimeComponents,
     },
 };
-use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use aws_smithy_types::{
+    body::SdkBody,
+    config_bag::{ConfigBag, Storable, StoreReplace},
+};
 use serde_json::{Value, json};
 
 /// What a flow has cost so far.
@@ -24,6 +27,14 @@ pub struct Cost {
     pub writes: f64,
     /// Read units, likewise.
     pub reads: f64,
+}
+
+/// The verb of the call that is under way, from the request to its answer.
+#[derive(Clone, Debug)]
+struct Verb(String);
+
+impl Storable for Verb {
+    type Storer = StoreReplace<Self>;
 }
 
 /// Counts every DynamoDB call of the clients it is given to.
@@ -47,12 +58,14 @@ impl Intercept for Meter {
         &self,
         context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
-        if !request.headers().get("x-amz-target").is_some_and(|target| target.starts_with("DynamoDB_")) {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let Some((_, verb)) = target.split_once('.').filter(|(service, _)| service.starts_with("DynamoDB_")) else {
             return Ok(());
-        }
+        };
+        bag.interceptor_state().store_put(Verb(verb.to_owned()));
         let mut body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default())?;
         body["ReturnConsumedCapacity"] = json!("INDEXES");
         let body = body.to_string();
@@ -65,12 +78,9 @@ impl Intercept for Meter {
         &self,
         context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if !context.request().headers().get("x-amz-target").is_some_and(|target| target.starts_with("DynamoDB_")) {
-            return Ok(());
-        }
-        let target = context.request().headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let Some(Verb(verb)) = bag.load::<Verb>() else { return Ok(()) };
         let body: Value = serde_json::from_slice(context.response().body().bytes().unwrap_or_default())?;
         let capacity = match &body["ConsumedCapacity"] {
             Value::Array(tables) => tables.iter().map(units).sum(),
@@ -78,8 +88,7 @@ impl Intercept for Meter {
         };
         let mut cost = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         cost.calls += 1;
-        let reading = ["GetItem", "Query", "BatchGetItem"].iter().any(|verb| target.ends_with(&format!(".{verb}")));
-        if reading {
+        if ["GetItem", "Query", "BatchGetItem"].contains(&verb.as_str()) {
             cost.reads += capacity
         } else {
             cost.writes += capacity
