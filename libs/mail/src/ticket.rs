@@ -170,6 +170,7 @@ mod tests {
             is_featured: false,
             hold_minutes: 15,
             tiers: vec![tier],
+            retired: vec![],
             version: 1,
             created_at: Timestamp::UNIX_EPOCH,
         }

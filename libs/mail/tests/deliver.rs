@@ -145,6 +145,7 @@ async fn place_order(ctx: &Ctx) -> Order {
         is_featured: false,
         hold_minutes: 15,
         tiers: vec![tier],
+        retired: vec![],
         version: 1,
         created_at: ctx.now(),
     };

@@ -20,11 +20,13 @@ pub(super) fn check(table: &Table<'_>, report: &mut Report) {
         orders.entry(item.order.tier_id).or_default().push(&item.order);
     }
     let mut unknown: HashSet<&str> = table.stripes.keys().copied().collect();
-    for tier in table.events.iter().flat_map(|event| &event.tiers) {
-        let orders = orders.remove(&tier.id).unwrap_or_default();
+    let on_sale = table.events.iter().flat_map(|event| &event.tiers).map(|tier| (tier.id, tier.quantity));
+    let retired = table.events.iter().flat_map(|event| &event.retired).map(|tier| (*tier, 0));
+    for (tier, capacity) in on_sale.chain(retired) {
+        let orders = orders.remove(&tier).unwrap_or_default();
         let mut stripes = Vec::new();
         for stripe in 0..STRIPES {
-            let pk = partition(tier.id, stripe);
+            let pk = partition(tier, stripe);
             unknown.remove(pk.as_str());
             match table.stripes.get(pk.as_str()) {
                 Some(figures) => {
@@ -35,9 +37,9 @@ pub(super) fn check(table: &Table<'_>, report: &mut Report) {
             }
         }
         let total = Stripe::total(stripes);
-        let entity = format!("STOCK#{}", tier.id);
-        if total.capacity() != i64::from(tier.quantity) {
-            let detail = format!("{} pieces in the stripes, capacity {}", total.capacity(), tier.quantity);
+        let entity = format!("STOCK#{tier}");
+        if total.capacity() != i64::from(capacity) {
+            let detail = format!("{} pieces in the stripes, capacity {capacity}", total.capacity());
             report.violation(1, &entity, detail);
         }
         check_sums(&entity, &total, &expected(&orders, total.available), report);

@@ -76,6 +76,7 @@ fn event() -> Event {
         is_featured: false,
         hold_minutes: 15,
         tiers: vec![tier],
+        retired: vec![],
         version: 1,
         created_at: now(),
     }

@@ -158,14 +158,14 @@ pub(crate) async fn show_stats(
     let (events, recent) =
         tokio::try_join!(store.list_events(staff.org), store.list_orders(staff.org, &filter, 0, RECENT))?;
     let counted: Vec<&Event> = events.iter().filter(|other| event.is_none_or(|id| id == other.id)).collect();
-    let tiers: Vec<TierId> = counted.iter().flat_map(|event| &event.tiers).map(|tier| tier.id).collect();
+    let tiers: Vec<TierId> = counted.iter().flat_map(|event| event.counted_tiers()).collect();
     let stock = store.load_stock(&tiers).await?;
     let recent = recent.orders.into_iter().map(RecentOrder::from).collect();
     Ok(Json(StatsOut::new(&events, &counted, &stock, recent)))
 }
 
 fn figures(event: &Event, stock: &HashMap<TierId, Stripe>) -> Stripe {
-    Stripe::total(event.tiers.iter().filter_map(|tier| stock.get(&tier.id)))
+    Stripe::total(event.counted_tiers().filter_map(|tier| stock.get(&tier)).collect::<Vec<_>>())
 }
 
 impl StatsOut {

@@ -134,6 +134,9 @@ pub struct Event {
     pub hold_minutes: u32,
     /// In order of display.
     pub tiers: Vec<Tier>,
+    /// Tiers that are gone and have had orders, all of them given up or refunded: their empty stock still counts those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<TierId>,
     /// Rises with each write; an edit names the one it read.
     pub version: u64,
     /// When it was made.
@@ -168,6 +171,11 @@ impl Event {
     /// A tier by its id.
     pub fn tier(&self, id: TierId) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.id == id)
+    }
+
+    /// Every tier whose figures are the event's, gone ones too.
+    pub fn counted_tiers(&self) -> impl Iterator<Item = TierId> {
+        self.tiers.iter().map(|tier| tier.id).chain(self.retired.iter().copied())
     }
 
     /// The tier, if `quantity` of it may be bought at `now`; says nothing of stock.
@@ -251,6 +259,7 @@ pub(crate) mod tests {
             is_featured: false,
             hold_minutes: DEFAULT_HOLD_MINUTES,
             tiers: vec![tier],
+            retired: vec![],
             version: 1,
             created_at: Timestamp::UNIX_EPOCH,
         }

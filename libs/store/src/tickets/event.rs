@@ -75,7 +75,7 @@ impl Store {
     ///
     /// `wish` is the event as wanted: its tiers' `quantity` are wishes too, raised to what is held and sold where they
     /// are below (contract §9). Tiers that `wish` leaves out are deleted when nothing of them is held or sold, else
-    /// kept after the others. Event, stock and log change in one transaction; the result is the event as saved.
+    /// kept after the others; of those deleted that have had orders, the stock stays, empty, and counts them. Event, stock and log change in one transaction; the result is the event as saved.
     pub async fn edit_event(&self, before: &Event, wish: &Event, audit: &AuditEntry) -> Result<Event, EditEventError> {
         for _ in 0..PLANS {
             let stock = self.load_edited_stock(before, wish).await?;
@@ -121,16 +121,16 @@ impl Store {
             }
         }
         let left_out = |tier: &&Tier| wish.tier(tier.id).is_none();
-        let taken = |tier: &Tier| {
-            let total = Stripe::total(stock.get(&tier.id).into_iter().flatten());
-            total.held + total.sold > 0
-        };
-        let (kept, deleted): (Vec<&Tier>, Vec<&Tier>) =
-            before.tiers.iter().filter(left_out).partition(|tier| taken(tier));
+        let total = |tier: &Tier| Stripe::total(stock.get(&tier.id).into_iter().flatten());
+        let taken = |tier: &&Tier| total(tier).held + total(tier).sold > 0;
+        let had_orders = |tier: &&Tier| total(tier).cancelled + total(tier).refunded > 0;
+        let (kept, gone): (Vec<&Tier>, Vec<&Tier>) = before.tiers.iter().filter(left_out).partition(taken);
+        let (retired, deleted): (Vec<&Tier>, Vec<&Tier>) = gone.into_iter().partition(had_orders);
         after.tiers.extend(kept.into_iter().cloned());
+        after.retired.extend(retired.iter().map(|tier| tier.id));
         let new: Vec<&Tier> = after.tiers.iter().filter(|tier| before.tier(tier.id).is_none()).collect();
         let actions = changed.iter().map(|(_, changes)| changes.len()).sum::<usize>()
-            + (deleted.len() + new.len()) * usize::from(STRIPES);
+            + (retired.len() + deleted.len() + new.len()) * usize::from(STRIPES);
         if actions + 2 > 100 {
             return Err(EditEventError::TooManyTiers);
         }
@@ -145,9 +145,15 @@ impl Store {
         for tier in new {
             tx = create_stock(tx, tier)?;
         }
+        let untaken = || Change::default().when("held", "=", n(0)).when("sold", "=", n(0));
+        for tier in retired {
+            for stripe in 0..STRIPES {
+                tx = tx.update(&Key::stripe(tier.id, stripe), untaken().set("available", n(0)))?;
+            }
+        }
         for tier in deleted {
             for stripe in 0..STRIPES {
-                let untouched = Change::default().when("held", "=", n(0)).when("sold", "=", n(0));
+                let untouched = untaken().when("cancelled", "=", n(0)).when("refunded", "=", n(0));
                 tx = tx.delete(&Key::stripe(tier.id, stripe), untouched)?;
             }
         }

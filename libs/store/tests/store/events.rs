@@ -113,7 +113,9 @@ async fn tiers_come_and_go_and_stay_when_something_of_them_is_taken() {
     let ids: Vec<TierId> = edited.tiers.iter().map(|tier| tier.id).collect();
     assert_eq!(ids, [new.id, event.tiers[1].id, event.tiers[2].id]);
     assert_eq!(edited.tiers[1].quantity, 10, "kept as it was");
-    assert_eq!(world.all("stripe").await.len(), 3 * 8);
+    assert_eq!(world.all("stripe").await.len(), 4 * 8, "nothing of the untouched one is left");
+    assert_eq!(edited.retired, [event.tiers[3].id], "the one that had orders counts them still");
+    assert_eq!(world.stock(&event, 3).await, Stripe { refunded: 1, ..Stripe::default() });
     assert_eq!(world.stock(&edited, 0).await, Stripe { available: 5, ..Stripe::default() });
     world.check_stock(event.id).await;
 }

@@ -346,6 +346,7 @@ pub fn event(capacities: &[u32]) -> Event {
         is_featured: false,
         hold_minutes: 15,
         tiers: (0..).zip(capacities).map(|(i, quantity)| tier(&format!("Tier {i}"), *quantity)).collect(),
+        retired: vec![],
         version: 1,
         created_at: now(),
     }

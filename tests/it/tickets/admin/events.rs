@@ -405,3 +405,46 @@ async fn a_tiers_own_payment_page_is_where_its_buyers_pay() {
     assert_eq!(app.place_order(&sale, 1).await["paymentUrl"], link);
     assert!(app.cloud.stripe().objects("checkout.session").is_empty());
 }
+
+#[tokio::test]
+async fn what_was_read_can_be_written_back() {
+    let app = App::start().await;
+    let admin = app.sign_in("admin").await;
+    let event = app.demo["event_id"].as_str().unwrap();
+    let sale = Sale { event: event.to_owned(), tier: app.demo["tier_id"].as_str().unwrap().to_owned() };
+    app.place_order(&sale, 2).await;
+    let before = app.admin_event(&admin, event).await;
+    put(&app, &admin, event, before.clone()).await.expect(200);
+    assert_eq!(app.admin_event(&admin, event).await, before);
+    app.verify().await;
+}
+
+/// Either somebody bought first, and the tier stays, or nobody did, and it is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tier_that_is_deleted_while_it_sells_goes_unsold_or_stays() {
+    let app = Arc::new(App::start().await);
+    let admin = app.sign_in("admin").await;
+    for round in 0..8 {
+        let sale = app.open_sale(&admin, 20, 5.0).await;
+        let buyers: Vec<_> = (0..4)
+            .map(|_| {
+                let (app, sale) = (app.clone(), sale.clone());
+                tokio::spawn(async move { app.order(&sale, 1).send().await })
+            })
+            .collect();
+        tokio::time::sleep(std::time::Duration::from_millis(4 * round)).await;
+        put(&app, &admin, &sale.event, json!({"tiers": [{"name": "New", "price": 1}]})).await.expect(200);
+        let mut sold = 0;
+        for buyer in buyers {
+            let answer = buyer.await.unwrap();
+            match (answer.status.as_u16(), answer.body["code"].as_str()) {
+                (201, _) => sold += 1,
+                (400, Some("SOLD_OUT")) | (404, Some("TIER_NOT_FOUND")) => {}
+                _ => panic!("{}", answer.body),
+            }
+        }
+        let event = app.admin_event(&admin, &sale.event).await;
+        assert_eq!(tier_names(&event), if sold > 0 { vec!["New", "General"] } else { vec!["New"] });
+    }
+    app.verify().await;
+}

@@ -127,3 +127,28 @@ async fn a_refund_after_entry_takes_the_entry_from_the_figures() {
     );
     app.verify().await;
 }
+
+/// A tier may go once nothing of it is sold; the orders that were made of it have been made all the same.
+#[tokio::test]
+async fn orders_of_a_tier_that_is_gone_are_counted_still() {
+    let app = App::start().await;
+    let admin = app.sign_in("admin").await;
+    let sale = app.open_sale(&admin, 50, 5.0).await;
+    for status in ["cancelled", "cancelled", "refunded"] {
+        let placed = app.place_order(&sale, 1).await;
+        if status == "refunded" {
+            app.set_status(&admin, &placed, &json!({"status": "paid"})).send().await.expect(200);
+        }
+        app.set_status(&admin, &placed, &json!({"status": status})).send().await.expect(200);
+    }
+    let before = stats(&app, &admin, "").await;
+    let path = format!("/tickets/api/admin/events/{}", sale.event);
+    app.put(&path).token(&admin).json(&json!({"tiers": [{"name": "New", "price": 1}]})).send().await.expect(200);
+    let after = stats(&app, &admin, "").await;
+    for name in ["ordersByStatus", "totalOrders", "recentOrders"] {
+        assert_eq!(after[name], before[name], "{name}");
+    }
+    let orders = app.get("/tickets/api/admin/orders?limit=2").token(&admin).send().await.expect(200);
+    assert_eq!((&orders["total"], &orders["totalPages"]), (&json!(3), &json!(2)));
+    app.verify().await;
+}

@@ -204,6 +204,7 @@ impl EventIn {
             is_featured: false,
             hold_minutes: DEFAULT_HOLD_MINUTES,
             tiers: vec![],
+            retired: vec![],
             version: 1,
             created_at: now,
         };

@@ -100,7 +100,7 @@ pub(crate) async fn count(
         return Ok(found);
     }
     let events = events.iter().filter(|event| filter.event.is_none_or(|id| id == event.id));
-    let tiers: Vec<TierId> = events.flat_map(|event| &event.tiers).map(|tier| tier.id).collect();
+    let tiers: Vec<TierId> = events.flat_map(Event::counted_tiers).collect();
     let stock = Stripe::total(store.load_stock(&tiers).await?.values());
     let of = |status| match status {
         Pending => stock.pending,
