@@ -215,20 +215,14 @@ impl App {
     }
 
     /// Waits until something is so; 15 seconds at most.
-    #[track_caller]
-    pub fn until<'a, F>(&'a self, what: &'a str, is_so: F) -> impl Future<Output = ()> + 'a
-    where
-        F: AsyncFn() -> bool + 'a,
-    {
-        async move {
-            for _ in 0..300 {
-                if is_so().await {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        for _ in 0..300 {
+            if is_so().await {
+                return;
             }
-            panic!("not within 15 seconds: {what}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        panic!("not within 15 seconds: {what}");
     }
 
     /// The tier's `(quantity, sold, available)` as the public sees it.

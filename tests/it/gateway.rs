@@ -230,6 +230,7 @@ impl Intercept for Trap {
         "Trap"
     }
 
+    #[allow(clippy::disallowed_methods, reason = "what hangs does not await")]
     fn read_before_execution(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
