@@ -1,0 +1,69 @@
+//! Bugs planted into what goes over the wire: each takes away one thing that the store relies on.
+
+use serde_json::Value;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planted {
+    /// Stock is taken whether it is there or not.
+    NoStockCondition,
+    /// Whoever comes is let in.
+    NoCheckInCondition,
+    /// A transaction that is sent again is another one.
+    NoRequestToken,
+    /// E-mails are not written with what causes them.
+    NoMail,
+    /// Stock is given back as often as somebody says so.
+    NoStatusCondition,
+}
+
+impl Planted {
+    /// The request as the bug makes it.
+    pub(super) fn doctor(self, action: &str, mut body: Value) -> Value {
+        match (self, action) {
+            (Planted::NoRequestToken, "TransactWriteItems") => {
+                body.as_object_mut().unwrap().remove("ClientRequestToken");
+            }
+            (Planted::NoMail, "TransactWriteItems") => {
+                let actions = body["TransactItems"].as_array_mut().unwrap();
+                actions.retain(|action| action["Put"]["Item"]["entity"]["S"] != "mail");
+            }
+            (Planted::NoStockCondition, "TransactWriteItems") => {
+                for action in body["TransactItems"].as_array_mut().unwrap() {
+                    let key = action["Update"]["Key"]["pk"]["S"].as_str().unwrap_or_default();
+                    if key.starts_with("STOCK#") {
+                        drop_condition(&mut action["Update"]);
+                    }
+                }
+            }
+            (Planted::NoStatusCondition, "TransactWriteItems") => {
+                for action in body["TransactItems"].as_array_mut().unwrap() {
+                    let key = action["Update"]["Key"]["pk"]["S"].as_str().unwrap_or_default();
+                    if key.starts_with("ORDER#") {
+                        drop_condition(&mut action["Update"]);
+                    }
+                }
+            }
+            (Planted::NoCheckInCondition, "UpdateItem") => {
+                if body["UpdateExpression"].as_str().unwrap_or_default().contains("#checked_in_at") {
+                    drop_condition(&mut body);
+                }
+            }
+            _ => {}
+        }
+        body
+    }
+}
+
+/// Takes an update's condition away, with the names and values that only it uses.
+fn drop_condition(update: &mut Value) {
+    let update = update.as_object_mut().unwrap();
+    update.remove("ConditionExpression");
+    let expression = update["UpdateExpression"].as_str().unwrap().to_owned();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "_#:".contains(c);
+    let words: Vec<&str> = expression.split(|c: char| !is_word(c)).collect();
+    for used in ["ExpressionAttributeNames", "ExpressionAttributeValues"] {
+        if let Some(Value::Object(used)) = update.get_mut(used) {
+            used.retain(|name, _| words.contains(&name.as_str()));
+        }
+    }
+}
