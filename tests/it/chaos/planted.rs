@@ -5,29 +5,29 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Planted {
     /// Stock is taken whether it is there or not.
-    NoStockCondition,
+    FreeStock,
     /// Whoever comes is let in.
-    NoCheckInCondition,
+    OpenGate,
     /// A transaction that is sent again is another one.
-    NoRequestToken,
+    TokenLost,
     /// E-mails are not written with what causes them.
-    NoMail,
+    MailForgotten,
     /// Stock is given back as often as somebody says so.
-    NoStatusCondition,
+    FreeStatus,
 }
 
 impl Planted {
     /// The request as the bug makes it.
     pub(super) fn doctor(self, action: &str, mut body: Value) -> Value {
         match (self, action) {
-            (Planted::NoRequestToken, "TransactWriteItems") => {
+            (Planted::TokenLost, "TransactWriteItems") => {
                 body.as_object_mut().unwrap().remove("ClientRequestToken");
             }
-            (Planted::NoMail, "TransactWriteItems") => {
+            (Planted::MailForgotten, "TransactWriteItems") => {
                 let actions = body["TransactItems"].as_array_mut().unwrap();
                 actions.retain(|action| action["Put"]["Item"]["entity"]["S"] != "mail");
             }
-            (Planted::NoStockCondition, "TransactWriteItems") => {
+            (Planted::FreeStock, "TransactWriteItems") => {
                 for action in body["TransactItems"].as_array_mut().unwrap() {
                     let key = action["Update"]["Key"]["pk"]["S"].as_str().unwrap_or_default();
                     if key.starts_with("STOCK#") {
@@ -35,7 +35,7 @@ impl Planted {
                     }
                 }
             }
-            (Planted::NoStatusCondition, "TransactWriteItems") => {
+            (Planted::FreeStatus, "TransactWriteItems") => {
                 for action in body["TransactItems"].as_array_mut().unwrap() {
                     let key = action["Update"]["Key"]["pk"]["S"].as_str().unwrap_or_default();
                     if key.starts_with("ORDER#") {
@@ -43,10 +43,10 @@ impl Planted {
                     }
                 }
             }
-            (Planted::NoCheckInCondition, "UpdateItem") => {
-                if body["UpdateExpression"].as_str().unwrap_or_default().contains("#checked_in_at") {
-                    drop_condition(&mut body);
-                }
+            (Planted::OpenGate, "UpdateItem")
+                if body["UpdateExpression"].as_str().unwrap_or_default().contains("#checked_in_at") =>
+            {
+                drop_condition(&mut body);
             }
             _ => {}
         }
