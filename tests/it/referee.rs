@@ -23,7 +23,7 @@ async fn sell_pay_mail_and_let_in() {
     assert_eq!(app.stock(&sale).await, (4, 2, 2));
     app.until("the e-mail is sent", async || {
         let order = app.get(&format!("/tickets/api/admin/orders/{}", number_of(&placed))).token(&admin).send().await;
-        matches!(order.expect(200)["order"]["emailStatus"].as_str(), Some("sent" | "failed"))
+        order.expect(200)["order"]["emailStatus"] == "sent"
     })
     .await;
     app.verify().await;

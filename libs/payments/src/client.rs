@@ -339,6 +339,12 @@ impl Stripe {
         Self { transport: Transport::new(secret_key, api_base) }
     }
 
+    /// The same client in the name of a connected account (`acct_…`): what it makes belongs to that account.
+    /// Costs nothing; the connections are shared.
+    pub fn on_account(&self, account: &str) -> Self {
+        Self { transport: self.transport.on_account(account) }
+    }
+
     /// Opens the page on which an order is paid. The same order gets the same session, however often it is asked for
     /// (within the 24 hours that Stripe remembers a key).
     pub async fn open_checkout(&self, checkout: &Checkout) -> Result<CheckoutSession, StripeError> {

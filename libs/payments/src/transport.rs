@@ -93,6 +93,8 @@ type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 #[derive(Clone)]
 pub(crate) struct Transport {
     authorization: Result<HeaderValue, StripeError>,
+    /// The connected account in whose name requests are made; our own when absent.
+    account: Option<HeaderValue>,
     base: Arc<str>,
     http: Arc<OnceLock<Http>>,
 }
@@ -107,7 +109,13 @@ impl Transport {
     /// Costs nothing: connections and TLS roots come with the first request.
     pub(crate) fn new(secret_key: &str, api_base: Option<&str>) -> Self {
         let base = api_base.filter(|base| !base.is_empty()).unwrap_or(STRIPE);
-        Self { authorization: authorization(secret_key), base: base.trim_end_matches('/').into(), http: Arc::default() }
+        let base = base.trim_end_matches('/').into();
+        Self { authorization: authorization(secret_key), account: None, base, http: Arc::default() }
+    }
+
+    /// The same transport, over the same connections, in the name of a connected account (`acct_…`).
+    pub(crate) fn on_account(&self, account: &str) -> Self {
+        Self { account: HeaderValue::from_str(account).ok(), ..self.clone() }
     }
 
     /// Sends a request and reads the answer, trying up to three times within eight seconds. A POST without a key of its
@@ -157,6 +165,9 @@ impl Transport {
             .header(header::AUTHORIZATION, self.authorization.clone()?)
             .header(header::USER_AGENT, concat!("Fairground/", env!("CARGO_PKG_VERSION")))
             .header("stripe-version", stripe_shared::version::VERSION.as_str());
+        if let Some(account) = &self.account {
+            builder = builder.header("stripe-account", account);
+        }
         builder = match request.method {
             StripeMethod::Get => builder.method(Method::GET),
             StripeMethod::Delete => builder.method(Method::DELETE),
