@@ -195,6 +195,18 @@ async fn unsent_mails_are_listed_oldest_first_over_all_shards() {
 }
 
 #[tokio::test]
+async fn a_row_whose_key_is_corrupt_does_not_hold_up_the_others() {
+    let world = World::new().await;
+    let (_, key) = waiting(&world).await;
+    let mut item = world.item(&format!("ORDER#{}", key.number), "MAIL#ticket").await.unwrap();
+    for (pk, sk) in [("ORDER#nonsense", "MAIL#ticket"), ("ORDER#HP-1", "MAIL#nonsense"), ("X", "Y")] {
+        item.extend([("pk".into(), s(pk)), ("sk".into(), s(sk)), ("gsi2sk".into(), s(format!("{:013}#", 0)))]);
+        world.put(item.clone()).await;
+    }
+    assert_eq!(unsent(&world).await, [key]);
+}
+
+#[tokio::test]
 async fn a_mail_that_is_not_there() {
     let world = World::new().await;
     let event = event(&[1]);
