@@ -1,7 +1,7 @@
 //! Calls of the database and its units, per step of a ticket's life: counted, not timed.
 
 use domain::{
-    mail::{MailKey, MailKind, MailPolicy},
+    mail::{MailKey, MailPolicy},
     tickets::{
         number::OrderNumber,
         payment::{Payment, Provider},
@@ -32,7 +32,7 @@ pub async fn run() -> anyhow::Result<()> {
     let paid = shop.meter.take();
     row("payment", paid);
 
-    mail::deliver(&shop.ctx, MailKey { number, kind: MailKind::Ticket }).await?;
+    mail::deliver(&shop.ctx, MailKey::Ticket { number }).await?;
     row("e-mail", shop.meter.take());
 
     shop.check_in(text(&placed["qrCode"])).await?;

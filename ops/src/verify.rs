@@ -131,7 +131,7 @@ fn sort<'a>(items: &'a [Item], report: &mut Report) -> Table<'a> {
             }
             "mail" => {
                 if let Some(mail) = read::<Mail>(item, report) {
-                    table.mails.insert(mail.key(), MailItem { mail, item });
+                    table.mails.insert(mail.key, MailItem { mail, item });
                 }
             }
             _ => {}

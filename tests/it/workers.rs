@@ -1,7 +1,7 @@
 //! The outbox and its e-mails: contract §6, §13; what the stream and the queues bring that nobody expects.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::mail::{MailKey, MailKind};
+use domain::mail::MailKey;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use store::Claim;
@@ -44,7 +44,7 @@ async fn sweep(app: &App, seconds: i64) {
 }
 
 fn key_of(placed: &Value) -> MailKey {
-    MailKey { number: number_of(placed).parse().unwrap(), kind: MailKind::Ticket }
+    MailKey::Ticket { number: number_of(placed).parse().unwrap() }
 }
 
 fn ses(app: &App) -> &local::aws::Mailbox {

@@ -17,7 +17,7 @@ use aws_sdk_sesv2::{
     },
 };
 use domain::{
-    mail::{MAX_ATTEMPTS, Mail, MailKey, MailKind, MailStatus},
+    mail::{Mail, MailKey},
     tickets::order::{Order, OrderStatus},
 };
 use runtime::Ctx;
@@ -65,7 +65,7 @@ pub async fn attempt(ctx: &Ctx, key: MailKey) -> Result<Delivery, StoreError> {
     match send(ctx, from, &mail).await {
         Ok(()) => {
             if !ctx.store().mark_mail_sent(&mail, ctx.now()).await? {
-                tracing::warn!(number = %key.number, "another worker had taken this e-mail over");
+                tracing::warn!(mail = %key, "another worker had taken this e-mail over");
             }
             Ok(Delivery::Sent)
         }
@@ -76,24 +76,20 @@ pub async fn attempt(ctx: &Ctx, key: MailKey) -> Result<Delivery, StoreError> {
 
 /// Ends a row whose worker died on the last try: no claim takes it any more, and nothing else would end it.
 async fn bury(ctx: &Ctx, mail: Option<Mail>) -> Result<(), StoreError> {
-    let died = |mail: &Mail| {
-        let silent = mail.lease_until.is_none_or(|until| until < ctx.now());
-        mail.status == MailStatus::Processing && mail.attempts >= MAX_ATTEMPTS && silent
-    };
-    if let Some(mail) = mail.filter(died) {
-        tracing::error!(number = %mail.number, "e-mail failed for good: its worker died on the last try");
+    if let Some(mail) = mail.filter(|mail| mail.is_stranded(ctx.now())) {
+        tracing::error!(mail = %mail.key, "e-mail failed for good: its worker died on the last try");
         ctx.store().mark_mail_failed(&mail, "the worker died on the last try", true).await?;
     }
     Ok(())
 }
 
 async fn fail(ctx: &Ctx, mail: &Mail, error: &Undelivered) -> Result<Delivery, StoreError> {
-    let again = !error.is_final() && mail.attempts < MAX_ATTEMPTS;
-    let (number, attempt, why) = (mail.number, mail.attempts, error.code());
+    let again = !error.is_final() && !mail.is_last_try();
+    let (key, attempt, why) = (mail.key, mail.attempts, error.code());
     if again {
-        tracing::warn!(%number, attempt, why, "e-mail not sent");
+        tracing::warn!(mail = %key, attempt, why, "e-mail not sent");
     } else {
-        tracing::error!(%number, attempt, why, "e-mail failed for good");
+        tracing::error!(mail = %key, attempt, why, "e-mail failed for good");
     }
     ctx.store().mark_mail_failed(mail, &error.to_string(), error.is_final()).await?;
     Ok(Delivery::Failed { again })
@@ -106,8 +102,8 @@ enum Undelivered {
     NotPaid,
     #[error("order or event not found")]
     NotFound,
-    #[error("no e-mail of kind {} is written", .0.as_str())]
-    Unwritten(MailKind),
+    #[error("no e-mail of kind {} is written", .0.kind())]
+    Unwritten(MailKey),
     #[error("the key of the ticket's secret is not configured")]
     NoKey,
     #[error(transparent)]
@@ -168,10 +164,8 @@ fn without_addresses(text: &str) -> String {
 }
 
 async fn send(ctx: &Ctx, from: &str, mail: &Mail) -> Result<(), Undelivered> {
-    if mail.kind != MailKind::Ticket {
-        return Err(Undelivered::Unwritten(mail.kind));
-    }
-    let order = ctx.store().load_order(mail.number).await?.ok_or(Undelivered::NotFound)?;
+    let MailKey::Ticket { number } = mail.key else { return Err(Undelivered::Unwritten(mail.key)) };
+    let order = ctx.store().load_order(number).await?.ok_or(Undelivered::NotFound)?;
     if order.status != OrderStatus::Paid {
         return Err(Undelivered::NotPaid);
     }

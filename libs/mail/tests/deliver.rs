@@ -14,7 +14,7 @@ use axum::{
 use domain::{
     audit::{Action, AuditEntry},
     ids::{EventId, OrgId, TierId},
-    mail::{LEASE, MAX_ATTEMPTS, Mail, MailKey, MailKind, MailPolicy, MailStatus},
+    mail::{LEASE, Mail, MailKey, MailPolicy, MailStatus},
     money::{Cents, Currency},
     tickets::{
         event::{Event, EventKind, EventStatus, Tier},
@@ -27,6 +27,9 @@ use mail::Delivery;
 use runtime::{Aws, Ctx, Settings, clock::Clock};
 use serde_json::{Value, json};
 use store::{Claim, schema};
+
+/// Tries of a ticket (contract §13).
+const TRIES: u32 = 5;
 
 /// What the mail server was sent, and what it answers: success when nothing is left to answer.
 #[derive(Clone, Default)]
@@ -99,7 +102,7 @@ impl World {
         let ctx = Ctx::new(Settings::from_map(&map).unwrap(), Aws::from_map(&map), Clock::default()).unwrap();
         schema::create_table(ctx.store().client(), ctx.store().table()).await.unwrap();
         let order = place_order(&ctx).await;
-        World { ctx, ses, key: MailKey { number: order.number, kind: MailKind::Ticket }, order }
+        World { ctx, ses, key: MailKey::Ticket { number: order.number }, order }
     }
 
     async fn attempt(&self) -> Delivery {
@@ -221,9 +224,9 @@ async fn without_a_sender_the_row_waits_and_loses_no_try() {
 #[tokio::test]
 async fn five_failures_end_it_and_a_resend_begins_anew() {
     let world = World::new("tickets@example.com").await;
-    for attempt in 1..=MAX_ATTEMPTS {
+    for attempt in 1..=TRIES {
         world.ses.fail(400, "SendingPausedException");
-        assert_eq!(world.attempt().await, Delivery::Failed { again: attempt < MAX_ATTEMPTS });
+        assert_eq!(world.attempt().await, Delivery::Failed { again: attempt < TRIES });
         let row = world.row().await;
         assert_eq!((row.status, row.attempts), (MailStatus::Failed, attempt));
         assert_eq!(row.error.as_deref(), Some("SendingPausedException: Address … is refused"));
@@ -232,7 +235,7 @@ async fn five_failures_end_it_and_a_resend_begins_anew() {
     let later = world.ctx.now() + SignedDuration::from_hours(1);
     assert_eq!(world.ctx.store().list_unsent_mails(later, 10).await.unwrap(), []);
 
-    assert!(world.ctx.store().resend_mail(&world.order, MailKind::Ticket, world.ctx.now()).await.unwrap());
+    assert!(world.ctx.store().resend_ticket(&world.order, world.ctx.now()).await.unwrap());
     assert_eq!(world.attempt().await, Delivery::Sent);
     assert_eq!(world.row().await.error, None);
 }
@@ -261,7 +264,7 @@ async fn the_ticket_of_an_order_that_is_no_longer_paid_is_not_sent() {
 async fn a_dead_workers_mail_is_taken_over_or_ended() {
     let world = World::new("tickets@example.com").await;
     let over = LEASE + SignedDuration::from_secs(1);
-    for _ in 0..MAX_ATTEMPTS - 1 {
+    for _ in 0..TRIES - 1 {
         let claim = world.ctx.store().claim_mail(world.key, world.ctx.now()).await.unwrap();
         assert!(matches!(claim, Claim::Taken(_)), "a worker takes it, and dies");
         assert_eq!(world.attempt().await, Delivery::NotDue, "its lease still runs");
@@ -270,7 +273,7 @@ async fn a_dead_workers_mail_is_taken_over_or_ended() {
     assert_eq!(world.attempt().await, Delivery::Sent);
 
     let world = World::new("tickets@example.com").await;
-    for _ in 0..MAX_ATTEMPTS {
+    for _ in 0..TRIES {
         world.ctx.store().claim_mail(world.key, world.ctx.now()).await.unwrap();
         assert_eq!(world.row().await.status, MailStatus::Processing);
         assert_eq!(world.attempt().await, Delivery::NotDue);

@@ -53,7 +53,23 @@ impl Key {
     }
 
     pub(crate) fn mail(mail: MailKey) -> Self {
-        Self::new(format!("ORDER#{}", mail.number), format!("MAIL#{}", mail.kind.as_str()))
+        let pk = match mail {
+            MailKey::Ticket { number } => format!("ORDER#{number}"),
+            MailKey::Receipt { org, order, .. } => format!("ORG#{org}#ORDER#{order}"),
+            MailKey::Welcome { user }
+            | MailKey::PasswordReset { user, .. }
+            | MailKey::Invitation { user, .. }
+            | MailKey::WeeklyReport { user, .. } => format!("USER#{user}"),
+        };
+        let kind = mail.kind();
+        let sk = match mail {
+            MailKey::Ticket { .. } | MailKey::Welcome { .. } => format!("MAIL#{kind}"),
+            MailKey::PasswordReset { id, .. } | MailKey::Invitation { id, .. } | MailKey::Receipt { id, .. } => {
+                format!("MAIL#{kind}#{id}")
+            }
+            MailKey::WeeklyReport { week, .. } => format!("MAIL#{kind}#{week}"),
+        };
+        Self::new(pk, sk)
     }
 
     pub(crate) fn gallery(gallery: GalleryId) -> Self {

@@ -8,12 +8,23 @@
 //! | event | `EVENT#{event}` | `EVENT` | `ORG#{org}#EVENTS` / date#created#id | | id; events of an org by date |
 //! | stripe | `STOCK#{tier}#{n}` | `STRIPE` | | | all stripes of a tier, together with its event |
 //! | order | `ORDER#{number}` | `ORDER` | `ORG#{org}#ORDERS#{shard}` / created#number | `QR#{sha256}` / number | number or id; orders of an org, newest first; a scanned secret |
-//! | mail | `ORDER#{number}` | `MAIL#{kind}` | | while not final: `MAILS#{shard}` / created#number | its order; the outbox sweeper |
+//! | mail (ticket) | `ORDER#{number}` | `MAIL#ticket` | | while not final: `MAILS#{shard}` / created#name | its order; the outbox sweeper |
+//! | mail (to a user) | `USER#{user}` | `MAIL#welcome`, `MAIL#{kind}#{link}`, `MAIL#weekly_report#{monday}` | | the same | its name; the outbox sweeper |
+//! | mail (receipt) | `ORG#{org}#ORDER#{order}` | `MAIL#receipt#{id}` | | the same | its name; the outbox sweeper |
 //! | gallery | `GALLERY#{gallery}` | `GALLERY` | `ORG#{org}#GALLERIES` / created#id | | id; galleries of an org, newest first |
 //! | subscriber | `ORG#{org}#SUBSCRIBER#{e-mail}` | `SUBSCRIBER` | | | e-mail |
 //! | audit | `ORG#{org}#AUDIT#{shard}` | millis#id | | | the log of an org, newest first |
+//! | pos_order | `ORG#{org}#ORDER#{order}` | `ORDER` | `ORG#{org}#POS#{shard}` / created#id | `ORG#{org}#CATALOG#{catalog}#{shard}` / created#id | id, with all its rows; orders of an org, or of a catalog, newest first |
+//! | pos_lines | `ORG#{org}#ORDER#{order}` | `LINES` | | | its order |
+//! | pos_payment | `ORG#{org}#ORDER#{order}` | `PAYMENT#{id}` | | | its order |
+//! | pos_refund | `ORG#{org}#ORDER#{order}` | `REFUND#{id}` | | | its order |
+//! | intent | `INTENT#{pi}` | `INTENT` | | | Stripe's notices: whose payment it is |
+//! | request | `ORG#{org}#REQUEST#{scope}#{sha256}` | `REQUEST` | | | a repeated request |
+//! | pos_figures | `ORG#{org}#FIGURES#{shard}` | `FIGURES` | | | how many orders an org has in each status |
 //! | rate | `RATE#{class}#{address}` | window | | | the limiter; TTL |
 //! | sweep | `ORG#{org}` | `SWEEP` | | | up to when all orders of an org are settled |
+//!
+//! An e-mail's name is its [`MailKey`](domain::mail::MailKey) as JSON, from which its key is known whatever its kind.
 //!
 //! gsi1 projects everything, gsi2 keys only: a change of an order's status is not paid for there.
 //! Keys that take writes with a sale carry a shard; lists over shards are read in parallel and merged.
@@ -28,6 +39,7 @@ mod item;
 mod keys;
 mod list;
 mod outbox;
+pub mod pos;
 mod rate;
 pub mod schema;
 mod stock;

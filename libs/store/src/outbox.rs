@@ -1,7 +1,7 @@
 //! The outbox: claimed by one worker at a time, taken over when it dies, ended as sent or failed (invariant 5).
 
 use domain::{
-    mail::{LEASE, MAX_ATTEMPTS, Mail, MailKey, MailKind, MailPolicy, MailStatus},
+    mail::{LEASE, Mail, MailKey, MailPolicy, MailStatus},
     tickets::{number::OrderNumber, order::Order},
 };
 use jiff::Timestamp;
@@ -27,30 +27,39 @@ pub enum Claim {
     NotDue(Option<Mail>),
 }
 
-pub(crate) fn mail_item(mail: &Mail) -> Result<Item, StoreError> {
-    let number = mail.number.to_string();
-    let mut item = to_item("mail", &Key::mail(mail.key()), mail)?;
-    if mail.is_final() {
-        return Ok(item);
+/// While it is not final it stands in an index of keys only: there the sort key names it whole, for every kind.
+fn mail_item(mail: &Mail) -> Result<Item, StoreError> {
+    let mut item = to_item("mail", &Key::mail(mail.key), mail)?;
+    if !mail.is_final() {
+        let name = serde_json::to_string(&mail.key).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        index(&mut item, "gsi2", unsent_mails(shard_of(&name)), moment(mail.created_at, &name));
     }
-    index(&mut item, "gsi2", unsent_mails(shard_of(&number)), moment(mail.created_at, &number));
     Ok(item)
 }
 
+/// The key that the index of unsent e-mails names.
+fn listed_key(item: &Item) -> Option<MailKey> {
+    let (_, name) = text(item, "gsi2sk")?.split_once('#')?;
+    serde_json::from_str(name).ok()
+}
+
 impl Tx<'_> {
-    /// Queues an order's e-mail, once per kind: a second one of a kind fails the transaction.
-    pub(crate) fn queue_mail(
-        self,
-        order: &Order,
-        kind: MailKind,
-        policy: MailPolicy,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        self.create(mail_item(&Mail::new(order.number, kind, order.org, policy, now))?)
+    /// Queues an e-mail, once per key: a second one fails the transaction.
+    pub(crate) fn queue_mail(self, mail: &Mail) -> Result<Self, StoreError> {
+        self.create(mail_item(mail)?)
     }
 }
 
 impl Store {
+    /// Queues an e-mail that no other change causes. False when it is there already.
+    pub async fn queue_mail(&self, mail: &Mail) -> Result<bool, StoreError> {
+        match self.tx().queue_mail(mail)?.commit().await {
+            Ok(()) => Ok(true),
+            Err(TxError::Refused(_)) => Ok(false),
+            Err(TxError::Store(error)) => Err(error),
+        }
+    }
+
     /// Takes an e-mail for sending. The condition is [`Mail::is_due`]; of two workers one is refused.
     ///
     /// A claim whose answer got lost is recognized when it is repeated, by a name that only this call knows. An e-mail
@@ -65,7 +74,7 @@ impl Store {
             .set("lease_until", n((now + LEASE).as_millisecond()))
             .set("last_attempt_at", n(now.as_millisecond()))
             .add("attempts", n(1))
-            .when("attempts", "<", n(MAX_ATTEMPTS))
+            .when("attempts", "<", n(key.max_attempts()))
             .when_either(&[&is(MailStatus::Pending), &is(MailStatus::Failed), &|change| {
                 lease_over(is(MailStatus::Processing)(change))
             }]);
@@ -95,27 +104,27 @@ impl Store {
             .remove("lease_until")
             .remove("gsi2pk")
             .remove("gsi2sk");
-        Ok(self.change(&Key::mail(mail.key()), change).await?.is_ok())
+        Ok(self.change(&Key::mail(mail.key), change).await?.is_ok())
     }
 
     /// Marks a claimed e-mail as failed, for good when nothing can mend it or its tries are used up.
     /// False when another worker has taken it over meanwhile.
     pub async fn mark_mail_failed(&self, mail: &Mail, error: &str, for_good: bool) -> Result<bool, StoreError> {
-        let last = for_good || mail.attempts >= MAX_ATTEMPTS;
+        let last = for_good || mail.is_last_try();
         let mut change = self
             .of_claim(mail)
             .set("status", s(MailStatus::Failed.as_str()))
             .set("error", s(error.chars().take(ERROR_LENGTH).collect::<String>()))
             .remove("lease_until");
         if last {
-            change = change.set("attempts", n(MAX_ATTEMPTS)).remove("gsi2pk").remove("gsi2sk");
+            change = change.set("attempts", n(mail.key.max_attempts())).remove("gsi2pk").remove("gsi2sk");
         }
-        Ok(self.change(&Key::mail(mail.key()), change).await?.is_ok())
+        Ok(self.change(&Key::mail(mail.key), change).await?.is_ok())
     }
 
-    /// Queues a paid order's e-mail anew: pending, no tries, no error. False unless the order is paid (contract §13).
-    pub async fn resend_mail(&self, order: &Order, kind: MailKind, now: Timestamp) -> Result<bool, StoreError> {
-        let item = mail_item(&Mail::new(order.number, kind, order.org, MailPolicy::Send, now))?;
+    /// Queues a paid order's ticket anew: pending, no tries, no error. False unless the order is paid (contract §13).
+    pub async fn resend_ticket(&self, order: &Order, now: Timestamp) -> Result<bool, StoreError> {
+        let item = mail_item(&order.ticket_mail(MailPolicy::Send, now))?;
         let paid = Change::default().when("status", "=", s("paid"));
         let tx = self.tx().put(item, Change::default())?.check(&Key::order(order.number), paid)?;
         match tx.commit().await {
@@ -140,7 +149,7 @@ impl Store {
 
     /// The ticket e-mails of many orders.
     pub async fn load_ticket_mails(&self, numbers: &[OrderNumber]) -> Result<Vec<Mail>, StoreError> {
-        let key = |number: &OrderNumber| Key::mail(MailKey { number: *number, kind: MailKind::Ticket }).item();
+        let key = |number: &OrderNumber| Key::mail(MailKey::Ticket { number: *number }).item();
         if numbers.is_empty() {
             return Ok(vec![]);
         }
@@ -153,13 +162,8 @@ impl Store {
     pub async fn list_unsent_mails(&self, before: Timestamp, limit: usize) -> Result<Vec<MailKey>, StoreError> {
         let range = Range { index: Some("gsi2"), to: Some(moment(before, "")), limit, ..Range::default() };
         let items = self.query_shards((0..SHARDS).map(unsent_mails), range, "gsi2sk").await?;
-        let key = |item: &Item| {
-            let number = text(item, "pk")?.strip_prefix("ORDER#")?.parse().ok()?;
-            let kind = serde_json::from_value(text(item, "sk")?.strip_prefix("MAIL#")?.into()).ok()?;
-            Some(MailKey { number, kind })
-        };
         let readable = |item: &Item| {
-            let key = key(item);
+            let key = listed_key(item);
             if key.is_none() {
                 tracing::error!(pk = text(item, "pk"), sk = text(item, "sk"), "an e-mail's key is corrupt");
             }

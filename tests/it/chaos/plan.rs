@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     ids::{OrgId, UserId},
-    mail::{MailKind, MailPolicy},
+    mail::MailPolicy,
     tickets::{
         checkin::{Verdict, judge},
         number::OrderNumber,
@@ -302,7 +302,7 @@ async fn confirm(world: &World) {
 async fn resend(world: &World) {
     let Some(number) = any_number(world) else { return };
     if let Ok(Some(order)) = world.ctx.store().load_order(number).await {
-        drop(world.ctx.store().resend_mail(&order, MailKind::Ticket, world.ctx.now()).await);
+        drop(world.ctx.store().resend_ticket(&order, world.ctx.now()).await);
     }
 }
 

@@ -10,7 +10,7 @@ use axum::extract::State;
 use domain::{
     audit::{Action, AuditEntry},
     ids::EventId,
-    mail::{Mail, MailKey, MailKind, MailPolicy, MailStatus},
+    mail::{Mail, MailKey, MailPolicy, MailStatus},
     tickets::{
         event::Event,
         number::{OrderNumber, parse_reference},
@@ -69,9 +69,10 @@ pub(crate) async fn list_orders(
     let numbers: Vec<OrderNumber> = found.orders.iter().map(|order| order.number).collect();
     let (mails, counted) =
         tokio::try_join!(store.load_ticket_mails(&numbers), query::count(store, &events, &filter, found.found))?;
-    let mails: HashMap<OrderNumber, Mail> = mails.into_iter().map(|mail| (mail.number, mail)).collect();
+    let mails: HashMap<MailKey, Mail> = mails.into_iter().map(|mail| (mail.key, mail)).collect();
     let events: HashMap<EventId, Event> = events.into_iter().map(|event| (event.id, event)).collect();
-    let show = |order: &Order| OrderOut::new(order, events.get(&order.event_id), mails.get(&order.number));
+    let mail_of = |order: &Order| mails.get(&MailKey::Ticket { number: order.number });
+    let show = |order: &Order| OrderOut::new(order, events.get(&order.event_id), mail_of(order));
     let total = page.total(counted, found.orders.len());
     Ok(Json(OrderList::new(found.orders.iter().map(show).collect(), &page, total)))
 }
@@ -92,7 +93,7 @@ pub(crate) async fn show_order(
     Id(id): Id<String>,
 ) -> Result<Json<ShownOrder>, ApiError> {
     let order = own_order(&ctx, &staff, id).await?;
-    let ticket = MailKey { number: order.number, kind: MailKind::Ticket };
+    let ticket = MailKey::Ticket { number: order.number };
     let (event, mail) = tokio::try_join!(ctx.store().load_event(order.event_id), ctx.store().load_mail(ticket))?;
     Ok(Json(ShownOrder { success: true, order: OrderOut::new(&order, event.as_ref(), mail.as_ref()) }))
 }
@@ -189,7 +190,7 @@ fn refuse(error: TillError) -> ApiError {
 /// Sends a queued ticket at once, and tells whether it is sent: perhaps by a worker that was faster.
 /// A failure is the outbox's to mend: the step that queued it has been done.
 async fn send_ticket(ctx: &Ctx, number: OrderNumber) -> bool {
-    let ticket = MailKey { number, kind: MailKind::Ticket };
+    let ticket = MailKey::Ticket { number };
     let is_sent = |mail: Option<Mail>| mail.is_some_and(|mail| mail.status == MailStatus::Sent);
     let sent = match mail::deliver(ctx, ticket).await {
         Ok(false) => ctx.store().load_mail(ticket).await.map(is_sent),
@@ -219,7 +220,7 @@ pub(crate) async fn resend_email(
 ) -> Result<Json<EmailSent>, ApiError> {
     let order = own_order(&ctx, &staff, id).await?;
     let not_paid = || ApiError::bad_request("NOT_PAID", "Only paid orders have a ticket to send");
-    if order.status != OrderStatus::Paid || !ctx.store().resend_mail(&order, MailKind::Ticket, ctx.now()).await? {
+    if order.status != OrderStatus::Paid || !ctx.store().resend_ticket(&order, ctx.now()).await? {
         return Err(not_paid());
     }
     let audit = AuditEntry {

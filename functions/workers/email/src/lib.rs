@@ -25,7 +25,7 @@ const AT_ONCE: usize = 8;
 /// After this a sweep begins no more, well within the function's 30 seconds: the next one goes on.
 const TIME: Duration = Duration::from_secs(10);
 
-/// Consumes the e-mail queue (`{"number", "kind"}`) and the sweeper's schedule.
+/// Consumes the e-mail queue (each message a [`MailKey`]) and the sweeper's schedule.
 pub fn function() -> Function {
     Function::event(handle)
 }
@@ -58,7 +58,7 @@ async fn sweep(ctx: &Ctx) -> Result<(), BoxError> {
         }
         for (key, done) in chunk.iter().zip(join_all(chunk.iter().map(|key| deliver_mail(ctx, *key))).await) {
             if let Err(error) = done {
-                tracing::warn!(number = %key.number, %error, "e-mail will be swept again");
+                tracing::warn!(mail = %key, %error, "e-mail will be swept again");
             }
         }
     }

@@ -40,7 +40,7 @@ pub(crate) fn route(record: &EventRecord) -> Option<Effect> {
     match (text(new, "entity")?, record.event_name.as_str()) {
         // A row that becomes pending is a new one, or one that staff send again, whatever it was before.
         ("mail", "INSERT" | "MODIFY") if text(new, "status") == Some(MailStatus::Pending.as_str()) => {
-            read::<Mail>(record).map(|mail| Effect::Mail(mail.key()))
+            read::<Mail>(record).map(|mail| Effect::Mail(mail.key))
         }
         ("order", "INSERT") if text(new, "status") == Some(OrderStatus::Pending.as_str()) => {
             read::<Order>(record).map(|order| Effect::Expire { number: order.number, at: order.expires_at })
@@ -74,10 +74,7 @@ fn read<T: DeserializeOwned>(record: &EventRecord) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{
-        ids::OrgId,
-        mail::{MailKind, MailPolicy},
-    };
+    use domain::{ids::OrgId, mail::MailPolicy};
     use serde_json::{Value, json};
 
     const ID: &str = "8f5f6f0e-6f43-4d4e-9a4e-0c6f4b1b7a01";
@@ -106,7 +103,8 @@ mod tests {
     fn mail(status: &str) -> Option<Value> {
         let org = OrgId::from_random([1; 16]);
         let mut item =
-            serde_json::to_value(Mail::new(number(), MailKind::Ticket, org, MailPolicy::Send, now())).unwrap();
+            serde_json::to_value(Mail::new(MailKey::Ticket { number: number() }, org, MailPolicy::Send, now()))
+                .unwrap();
         item["status"] = status.into();
         item["entity"] = "mail".into();
         item["gsi2pk"] = "MAILS#1".into();
@@ -128,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_mail_that_waits_is_sent() {
-        let key = MailKey { number: number(), kind: MailKind::Ticket };
+        let key = MailKey::Ticket { number: number() };
         let sent = Some(Effect::Mail(key));
         assert_eq!(route(&record("INSERT", None, mail("pending"))), sent);
         for old in ["sent", "failed", "pending"] {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     ids::{EventId, OrgId, TierId, UserId},
+    mail::{Mail, MailKey, MailPolicy},
     money::{Cents, Currency},
     stock::{Draw, Movement},
     time::millis,
@@ -264,6 +265,11 @@ impl Order {
     /// The stock movement that making this order is.
     pub fn first_movement(&self) -> Movement {
         if self.status == OrderStatus::Paid { Movement::Sell } else { Movement::Hold }
+    }
+
+    /// The e-mail that brings its ticket.
+    pub fn ticket_mail(&self, policy: MailPolicy, now: Timestamp) -> Mail {
+        Mail::new(MailKey::Ticket { number: self.number }, self.org, policy, now)
     }
 
     /// Decides what a reported payment does (invariant 3, DECISIONS "Unpaid orders expire").

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     audit::AuditEntry,
     ids::{EventId, OrgId, TierId},
-    mail::{MailKind, MailPolicy},
+    mail::MailPolicy,
     stock::{self, Movement, Stripe},
     tickets::{
         event::Event,
@@ -125,7 +125,7 @@ impl Store {
             order.draws = stock::draw(&available, order.quantity, start % available.len().max(1))?;
             let mut tx = self.tx().create(order_item(&order, secret)?)?.move_stock(&order, movement)?;
             if order.status == OrderStatus::Paid {
-                tx = tx.queue_mail(&order, MailKind::Ticket, mail, order.created_at)?;
+                tx = tx.queue_mail(&order.ticket_mail(mail, order.created_at))?;
             }
             match tx.commit().await {
                 Ok(()) => return Ok(order),
@@ -167,7 +167,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let change = paid(in_status(OrderStatus::Pending), payment, now);
         let tx = self.tx().update(&Key::order(order.number), change)?.move_stock(order, Movement::Confirm)?;
-        with_audit(tx.queue_mail(order, MailKind::Ticket, mail, now)?, audit)?.commit().await.map_err(TxError::stale)
+        with_audit(tx.queue_mail(&order.ticket_mail(mail, now))?, audit)?.commit().await.map_err(TxError::stale)
     }
 
     /// Honours a late payment: an expired order draws its stock anew and is paid.
@@ -187,7 +187,7 @@ impl Store {
             };
             let change = paid(in_status(OrderStatus::Expired), payment, now).set("draws", attr(&order.draws)?);
             let tx = self.tx().update(&Key::order(order.number), change)?.move_stock(&order, Movement::Reclaim)?;
-            match tx.queue_mail(&order, MailKind::Ticket, MailPolicy::Send, now)?.commit().await {
+            match tx.queue_mail(&order.ticket_mail(MailPolicy::Send, now))?.commit().await {
                 Ok(()) => return Ok(()),
                 Err(TxError::Refused(refused)) if refused.iter().any(|(action, _)| *action == 0) => {
                     return Err(StoreError::Stale.into());

@@ -1,13 +1,18 @@
 //! The outbox: each e-mail ends sent or failed, whoever dies.
 
 use domain::{
-    mail::{LEASE, MAX_ATTEMPTS, Mail, MailKey, MailKind, MailStatus},
+    ids::{OrgId, UserId},
+    mail::{LEASE, Mail, MailKey, MailPolicy, MailStatus},
     tickets::order::Order,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, civil};
 use store::Claim;
+use uuid::Uuid;
 
 use crate::world::*;
+
+/// Tries of a ticket (contract §13).
+const TRIES: u32 = 5;
 
 /// A paid order, whose ticket waits.
 async fn waiting(world: &World) -> (Order, MailKey) {
@@ -35,7 +40,7 @@ async fn unsent(world: &World) -> Vec<MailKey> {
 #[tokio::test]
 async fn a_mail_is_sent_and_leaves_the_list_of_unsent() {
     let world = World::new().await;
-    let (_, key) = waiting(&world).await;
+    let (order, key) = waiting(&world).await;
     assert_eq!(unsent(&world).await, [key]);
     let mail = claim(&world, key, 10).await.unwrap();
     assert_eq!((mail.status, mail.attempts, mail.lease_until), (MailStatus::Processing, 1, Some(later(10) + LEASE)));
@@ -44,10 +49,10 @@ async fn a_mail_is_sent_and_leaves_the_list_of_unsent() {
     assert!(world.store.mark_mail_sent(&mail, later(12)).await.unwrap());
     let sent = load(&world, key).await;
     assert_eq!((sent.status, sent.sent_at, sent.lease_until), (MailStatus::Sent, Some(later(12)), None));
-    let item = world.item(&format!("ORDER#{}", key.number), "MAIL#ticket").await.unwrap();
+    let item = world.item(&format!("ORDER#{}", order.number), "MAIL#ticket").await.unwrap();
     assert_keys(
         &item,
-        &[("pk", format!("ORDER#{}", key.number)), ("sk", "MAIL#ticket".into()), ("entity", "mail".into())],
+        &[("pk", format!("ORDER#{}", order.number)), ("sk", "MAIL#ticket".into()), ("entity", "mail".into())],
     );
     assert!(unsent(&world).await.is_empty());
     assert!(claim(&world, key, 10_000).await.is_none(), "sent is sent");
@@ -92,17 +97,17 @@ async fn a_dead_workers_mail_is_taken_over() {
 async fn after_five_tries_it_is_failed_for_good() {
     let world = World::new().await;
     let (_, key) = waiting(&world).await;
-    for attempt in 1..=MAX_ATTEMPTS {
+    for attempt in 1..=TRIES {
         let mail = claim(&world, key, i64::from(attempt)).await.unwrap();
         assert_eq!(mail.attempts, attempt);
         assert!(world.store.mark_mail_failed(&mail, "mailbox full", false).await.unwrap());
-        assert_eq!(unsent(&world).await.len(), usize::from(attempt < MAX_ATTEMPTS));
+        assert_eq!(unsent(&world).await.len(), usize::from(attempt < TRIES));
     }
     let failed = load(&world, key).await;
     assert_eq!((failed.status, failed.error.as_deref()), (MailStatus::Failed, Some("mailbox full")));
     assert!(failed.is_final() && failed.lease_until.is_none());
     assert!(claim(&world, key, 100_000).await.is_none());
-    assert_eq!(load(&world, key).await.attempts, MAX_ATTEMPTS);
+    assert_eq!(load(&world, key).await.attempts, TRIES);
 }
 
 /// What v4 left in `processing` for ever: the worker died, and there is no try left for another.
@@ -111,7 +116,7 @@ async fn a_mail_whose_last_worker_died_ends_as_failed() {
     let world = World::new().await;
     let (_, key) = waiting(&world).await;
     let mut seconds = 0;
-    for _ in 0..MAX_ATTEMPTS {
+    for _ in 0..TRIES {
         assert!(claim(&world, key, seconds).await.is_some());
         seconds += LEASE.as_secs() + 1;
     }
@@ -150,24 +155,24 @@ async fn a_claim_whose_answer_was_lost_is_still_a_claim() {
 async fn a_resend_begins_anew_and_only_for_paid_orders() {
     let world = World::new().await;
     let (order, key) = waiting(&world).await;
-    for attempt in 1..=MAX_ATTEMPTS {
+    for attempt in 1..=TRIES {
         let mail = claim(&world, key, i64::from(attempt)).await.unwrap();
         world.store.mark_mail_failed(&mail, "no", false).await.unwrap();
     }
-    assert!(world.store.resend_mail(&order, MailKind::Ticket, later(50)).await.unwrap());
+    assert!(world.store.resend_ticket(&order, later(50)).await.unwrap());
     let anew = load(&world, key).await;
     assert_eq!((anew.status, anew.attempts, anew.error.as_deref()), (MailStatus::Pending, 0, None));
     assert_eq!(unsent(&world).await, [key]);
 
     let before = claim(&world, key, 60).await.unwrap();
-    assert!(world.store.resend_mail(&order, MailKind::Ticket, later(61)).await.unwrap());
+    assert!(world.store.resend_ticket(&order, later(61)).await.unwrap());
     let after = claim(&world, key, 62).await.unwrap();
     assert_eq!((before.attempts, after.attempts), (1, 1));
     assert!(!world.store.mark_mail_sent(&before, later(63)).await.unwrap(), "that was the e-mail before");
     assert!(world.store.mark_mail_sent(&after, later(64)).await.unwrap());
 
     world.store.refund_order(&order, None).await.unwrap();
-    assert!(!world.store.resend_mail(&order, MailKind::Ticket, later(70)).await.unwrap());
+    assert!(!world.store.resend_ticket(&order, later(70)).await.unwrap());
     assert_eq!(load(&world, key).await.status, MailStatus::Sent);
 }
 
@@ -175,12 +180,13 @@ async fn a_resend_begins_anew_and_only_for_paid_orders() {
 async fn unsent_mails_are_listed_oldest_first_over_all_shards() {
     let world = World::new().await;
     let event = world.on_sale(&[100]).await;
-    let mut keys = Vec::new();
+    let (mut keys, mut numbers) = (Vec::new(), Vec::new());
     for i in 0..12 {
         let order = world.place(&event, 0, 1).await.unwrap();
-        let policy = domain::mail::MailPolicy::Send;
+        let policy = MailPolicy::Send;
         world.store.confirm_order(&order, &payment("pi"), policy, None, later(i * 10)).await.unwrap();
         keys.push(ticket_mail(&order));
+        numbers.push(order.number);
     }
     assert_eq!(world.store.list_unsent_mails(later(60), 100).await.unwrap(), keys[..6]);
     assert_eq!(
@@ -189,7 +195,6 @@ async fn unsent_mails_are_listed_oldest_first_over_all_shards() {
     );
     assert_eq!(world.store.list_unsent_mails(later(1000), 4).await.unwrap(), keys[..4]);
 
-    let numbers: Vec<_> = keys.iter().map(|key| key.number).collect();
     assert_eq!(world.store.load_ticket_mails(&numbers).await.unwrap().len(), 12);
     assert!(world.store.load_ticket_mails(&[]).await.unwrap().is_empty());
 }
@@ -197,10 +202,12 @@ async fn unsent_mails_are_listed_oldest_first_over_all_shards() {
 #[tokio::test]
 async fn a_row_whose_key_is_corrupt_does_not_hold_up_the_others() {
     let world = World::new().await;
-    let (_, key) = waiting(&world).await;
-    let mut item = world.item(&format!("ORDER#{}", key.number), "MAIL#ticket").await.unwrap();
-    for (pk, sk) in [("ORDER#nonsense", "MAIL#ticket"), ("ORDER#HP-1", "MAIL#nonsense"), ("X", "Y")] {
-        item.extend([("pk".into(), s(pk)), ("sk".into(), s(sk)), ("gsi2sk".into(), s(format!("{:013}#", 0)))]);
+    let (order, key) = waiting(&world).await;
+    let mut item = world.item(&format!("ORDER#{}", order.number), "MAIL#ticket").await.unwrap();
+    for (i, name) in
+        ["", "null", "HP-1", r#"{"kind":"nonsense"}"#, r#"{"kind":"ticket","number":"HP-1"}"#].iter().enumerate()
+    {
+        item.extend([("pk".into(), s(format!("X{i}"))), ("gsi2sk".into(), s(format!("{:013}#{name}", 0)))]);
         world.put(item.clone()).await;
     }
     assert_eq!(unsent(&world).await, [key]);
@@ -214,4 +221,56 @@ async fn a_mail_that_is_not_there() {
     assert_eq!(world.store.claim_mail(key, now()).await.unwrap(), Claim::NotDue(None));
     assert_eq!(world.store.load_mail(key).await.unwrap(), None);
     assert!(world.everything().await.is_empty());
+}
+
+/// The keys of the table in the crate's documentation, for every kind but the ticket.
+fn others() -> [(MailKey, String, &'static str); 5] {
+    let (user, org, id) = (UserId::from_random([5; 16]), OrgId::from_random([6; 16]), Uuid::from_u128(7));
+    let order = Uuid::from_u128(8);
+    let own = format!("USER#{user}");
+    [
+        (MailKey::Welcome { user }, own.clone(), "MAIL#welcome"),
+        (MailKey::PasswordReset { user, id }, own.clone(), "MAIL#password_reset#00000000-0000-0000-0000-000000000007"),
+        (MailKey::Invitation { user, id }, own.clone(), "MAIL#invitation#00000000-0000-0000-0000-000000000007"),
+        (
+            MailKey::Receipt { org, order, id },
+            format!("ORG#{org}#ORDER#{order}"),
+            "MAIL#receipt#00000000-0000-0000-0000-000000000007",
+        ),
+        (MailKey::WeeklyReport { user, week: civil::date(2027, 1, 11) }, own, "MAIL#weekly_report#2027-01-11"),
+    ]
+}
+
+#[tokio::test]
+async fn a_mail_of_any_kind_is_queued_once_listed_and_sent() {
+    let world = World::new().await;
+    let org = OrgId::from_random([9; 16]);
+    for (i, (key, pk, sk)) in others().into_iter().enumerate() {
+        let mail = Mail::new(key, org, MailPolicy::Send, later(i as i64)).to("ana@example.com".into()).with_link("k1");
+        assert!(world.store.queue_mail(&mail).await.unwrap());
+        let again = Mail::new(key, org, MailPolicy::Send, later(100));
+        assert!(!world.store.queue_mail(&again).await.unwrap(), "{key}: there already");
+        assert_eq!(load(&world, key).await, mail);
+        assert!(world.item(&pk, sk).await.is_some(), "{key} is not at {pk} {sk}");
+    }
+    assert_eq!(unsent(&world).await, others().map(|(key, ..)| key));
+    for (key, ..) in others() {
+        let mail = claim(&world, key, 200).await.unwrap();
+        assert_eq!((mail.key, mail.org, mail.to.as_deref()), (key, org, Some("ana@example.com")));
+        assert!(world.store.mark_mail_sent(&mail, later(201)).await.unwrap());
+    }
+    assert!(unsent(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn others_than_tickets_are_tried_three_times() {
+    let world = World::new().await;
+    let [(key, ..), ..] = others();
+    world.store.queue_mail(&Mail::new(key, OrgId::from_random([9; 16]), MailPolicy::Send, now())).await.unwrap();
+    for attempt in 1..=3 {
+        let mail = claim(&world, key, i64::from(attempt)).await.unwrap();
+        assert!(world.store.mark_mail_failed(&mail, "no", false).await.unwrap());
+    }
+    assert!(load(&world, key).await.is_final());
+    assert!(claim(&world, key, 100).await.is_none());
 }

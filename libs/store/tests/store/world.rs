@@ -28,7 +28,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use domain::{
     audit::{Action, AuditEntry},
     ids::{EventId, OrgId, TierId, UserId},
-    mail::{MailKey, MailKind, MailPolicy},
+    mail::{MailKey, MailPolicy},
     money::{Cents, Currency},
     stock::Stripe,
     tickets::{
@@ -116,6 +116,7 @@ fn client(url: &str, wire: Option<Wire>) -> Client {
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .retry_config(RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(2)))
+        .http_client(net::Client::default())
         .endpoint_url(url);
     if let Some(wire) = wire {
         config = config.interceptor(wire);
@@ -387,7 +388,7 @@ pub fn payment(reference: &str) -> Payment {
 }
 
 pub fn ticket_mail(order: &Order) -> MailKey {
-    MailKey { number: order.number, kind: MailKind::Ticket }
+    MailKey::Ticket { number: order.number }
 }
 
 pub fn audit(id: &str) -> AuditEntry {
