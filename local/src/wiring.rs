@@ -28,7 +28,7 @@ pub fn start_sources(
 ) -> anyhow::Result<Sources> {
     let queue_urls = template.queue_urls()?;
     let url_of = |arn: &str| queue_urls.get(arn).cloned().with_context(|| format!("the template has no queue {arn}"));
-    let (sqs, streams) = (aws.sqs(), streams_client(aws_env));
+    let (sqs, streams) = (aws.sqs(), streams_client(aws, aws_env));
     let (mut polled, mut schedules) = (Vec::new(), Vec::new());
     for spec in hub.functions.specs() {
         for source in &spec.sources {
@@ -59,7 +59,7 @@ pub fn start_sources(
 }
 
 /// Lambda's own poller: the functions' contexts have no client for streams.
-fn streams_client(env: &HashMap<String, String>) -> aws_sdk_dynamodbstreams::Client {
+fn streams_client(aws: &Aws, env: &HashMap<String, String>) -> aws_sdk_dynamodbstreams::Client {
     let get = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
     let key = |name: &str| get(name).unwrap_or_default();
     let credentials =
@@ -71,7 +71,8 @@ fn streams_client(env: &HashMap<String, String>) -> aws_sdk_dynamodbstreams::Cli
     let mut config = aws_sdk_dynamodbstreams::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
-        .credentials_provider(credentials);
+        .credentials_provider(credentials)
+        .http_client(aws.net().clone());
     config.set_endpoint_url(endpoint);
     aws_sdk_dynamodbstreams::Client::from_conf(config.build())
 }

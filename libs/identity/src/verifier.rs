@@ -3,15 +3,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings, SharedHttpConnector};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use bytes::Bytes;
 use domain::ids::UserId;
-use http_body_util::{BodyExt as _, Limited};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use net::Limits;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -25,10 +24,9 @@ const REFETCH_AFTER: SignedDuration = SignedDuration::from_secs(30);
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(1);
 /// Keys are fetched anew when they are this old, so that one the issuer has withdrawn stops being accepted.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
-/// The whole fetch must be done in this time.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Cognito's key set has two keys and about 1 KiB.
-const MAX_KEY_SET_BYTES: usize = 64 * 1024;
+const FETCH: Limits =
+    Limits { connect: Duration::from_secs(2), total: Duration::from_secs(5), answer_bytes: 64 * 1024 };
 
 /// Checks access tokens of one issuer and one app client.
 ///
@@ -39,7 +37,7 @@ pub struct TokenVerifier {
     jwks_url: String,
     keys: RwLock<Arc<KeySet>>,
     last_fetch: Mutex<Option<Fetch>>,
-    connector: OnceLock<SharedHttpConnector>,
+    net: net::Client,
 }
 
 #[derive(Default)]
@@ -73,8 +71,13 @@ impl TokenVerifier {
             jwks_url: jwks_url.into(),
             keys: RwLock::default(),
             last_fetch: Mutex::default(),
-            connector: OnceLock::new(),
+            net: net::Client::default(),
         }
+    }
+
+    /// The same verifier over connections that are shared with others.
+    pub fn over(self, net: net::Client) -> Self {
+        Self { net, ..self }
     }
 
     /// Verifies an `Authorization` header's value (with or without `Bearer`): RS256 by a published key, issuer, use,
@@ -128,42 +131,26 @@ impl TokenVerifier {
 
     /// Replaces the keys by what the issuer publishes now, and tells whether that worked.
     async fn fetch(&self, now: Timestamp) -> bool {
-        match tokio::time::timeout(FETCH_TIMEOUT, self.get_key_set()).await {
-            Ok(Ok(by_id)) => {
+        match self.get_key_set().await {
+            Ok(by_id) => {
                 let keys = Arc::new(KeySet { by_id, fetched: now });
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
                 true
             }
-            Ok(Err(error)) => {
-                tracing::warn!(error, url = self.jwks_url, "signing keys could not be fetched");
-                false
-            }
-            Err(_) => {
-                tracing::warn!(url = self.jwks_url, "signing keys were not served in time");
+            Err(error) => {
+                tracing::warn!(%error, url = self.jwks_url, "signing keys could not be fetched");
                 false
             }
         }
     }
 
-    /// One GET, by the HTTPS connector that the AWS clients use already: the same TLS library, the same trusted roots.
     async fn get_key_set(&self) -> Result<HashMap<String, Arc<DecodingKey>>, BoxError> {
-        let response = self.connector()?.call(HttpRequest::get(&self.jwks_url)?).await?;
-        if response.status().as_u16() != 200 {
-            return Err(format!("status {}", response.status().as_u16()).into());
+        let answer = self.net.send(http::Request::get(&self.jwks_url).body(Bytes::new())?, FETCH).await?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(format!("status {}", answer.status()).into());
         }
-        let body = Limited::new(response.into_body(), MAX_KEY_SET_BYTES).collect().await?;
-        let keys: JsonWebKeySet = serde_json::from_slice(&body.to_bytes())?;
+        let keys: JsonWebKeySet = serde_json::from_slice(answer.body())?;
         Ok(keys.signing_keys())
-    }
-
-    fn connector(&self) -> Result<&SharedHttpConnector, BoxError> {
-        if let Some(connector) = self.connector.get() {
-            return Ok(connector);
-        }
-        // The limit in time is set around the whole fetch.
-        let settings = HttpConnectorSettings::builder().build();
-        let connector = aws_smithy_http_client::default_connector(&settings, None).ok_or("no HTTPS connector")?;
-        Ok(self.connector.get_or_init(|| connector))
     }
 }
 

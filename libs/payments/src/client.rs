@@ -339,6 +339,11 @@ impl Stripe {
         Self { transport: Transport::new(secret_key, api_base) }
     }
 
+    /// The same client over connections that are shared with others.
+    pub fn over(self, net: net::Client) -> Self {
+        Self { transport: self.transport.over(net) }
+    }
+
     /// The same client in the name of a connected account (`acct_…`): what it makes belongs to that account.
     /// Costs nothing; the connections are shared.
     pub fn on_account(&self, account: &str) -> Self {

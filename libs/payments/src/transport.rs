@@ -1,27 +1,19 @@
-//! How a request reaches Stripe: one kept-alive client, bounded attempts, one idempotency key for all of them.
+//! How a request reaches Stripe: bounded attempts, one idempotency key for all of them.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use net::Limits;
 use serde::{Deserialize, de::DeserializeOwned};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use tokio::time::Instant;
 
 const STRIPE: &str = "https://api.stripe.com";
 const ATTEMPTS: u32 = 3;
-/// One attempt, connecting included. Checkout answers in well under a second; this is for the bad day.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
+/// One attempt. Checkout answers in well under a second; this is for the bad day.
+const ATTEMPT: Limits =
+    Limits { connect: Duration::from_secs(2), total: Duration::from_secs(4), answer_bytes: 4 * 1024 * 1024 };
 /// All attempts and pauses together: a buyer waits behind this call.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(8);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -87,8 +79,6 @@ impl StripeError {
     }
 }
 
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
 /// Sends requests to one Stripe account with one key.
 #[derive(Clone)]
 pub(crate) struct Transport {
@@ -96,7 +86,7 @@ pub(crate) struct Transport {
     /// The connected account in whose name requests are made; our own when absent.
     account: Option<HeaderValue>,
     base: Arc<str>,
-    http: Arc<OnceLock<Http>>,
+    net: net::Client,
 }
 
 impl fmt::Debug for Transport {
@@ -106,16 +96,27 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    /// Costs nothing: connections and TLS roots come with the first request.
+    /// Costs nothing: connections come with the first request.
     pub(crate) fn new(secret_key: &str, api_base: Option<&str>) -> Self {
         let base = api_base.filter(|base| !base.is_empty()).unwrap_or(STRIPE);
         let base = base.trim_end_matches('/').into();
-        Self { authorization: authorization(secret_key), account: None, base, http: Arc::default() }
+        Self { authorization: authorization(secret_key), account: None, base, net: net::Client::default() }
+    }
+
+    /// The same transport, over a client that is shared with others.
+    pub(crate) fn over(self, net: net::Client) -> Self {
+        Self { net, ..self }
     }
 
     /// The same transport, over the same connections, in the name of a connected account (`acct_…`).
     pub(crate) fn on_account(&self, account: &str) -> Self {
-        Self { account: HeaderValue::from_str(account).ok(), ..self.clone() }
+        let mut on_account = self.clone();
+        match HeaderValue::from_str(account) {
+            Ok(account) if !account.is_empty() => on_account.account = Some(account),
+            // Without it the money would move in our own name.
+            _ => on_account.authorization = Err(StripeError::NotConfigured { message: "no id of an account" }),
+        }
+        on_account
     }
 
     /// Sends a request and reads the answer, trying up to three times within eight seconds. A POST without a key of its
@@ -142,22 +143,13 @@ impl Transport {
         Err(unavailable("no attempt was made"))
     }
 
-    async fn attempt(
-        &self,
-        request: &Request<Full<Bytes>>,
-        deadline: Instant,
-    ) -> Result<(StatusCode, Bytes), StripeError> {
-        let exchange = async {
-            let response = self.http().request(request.clone()).await.map_err(unavailable)?;
-            let status = response.status();
-            let body = response.into_body().collect().await.map_err(unavailable)?.to_bytes();
-            Ok((status, body))
-        };
-        let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
-        tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| Err(unavailable("timed out")))
+    async fn attempt(&self, request: &Request<Bytes>, deadline: Instant) -> Result<(StatusCode, Bytes), StripeError> {
+        let total = ATTEMPT.total.min(deadline.saturating_duration_since(Instant::now()));
+        let answer = self.net.send(request.clone(), Limits { total, ..ATTEMPT }).await.map_err(unavailable)?;
+        Ok((answer.status(), answer.into_body()))
     }
 
-    fn build(&self, request: RequestBuilder, key: Option<&str>) -> Result<Request<Full<Bytes>>, StripeError> {
+    fn build(&self, request: RequestBuilder, key: Option<&str>) -> Result<Request<Bytes>, StripeError> {
         let query =
             request.query.filter(|query| !query.is_empty()).map(|query| format!("?{query}")).unwrap_or_default();
         let mut builder = Request::builder()
@@ -179,24 +171,8 @@ impl Transport {
                     .header("idempotency-key", key)
             }
         };
-        let body = Full::new(Bytes::from(request.body.unwrap_or_default()));
+        let body = Bytes::from(request.body.unwrap_or_default());
         builder.body(body).map_err(|error| StripeError::Invalid { message: error.to_string(), code: None })
-    }
-
-    fn http(&self) -> &Http {
-        self.http.get_or_init(|| {
-            let mut tcp = HttpConnector::new();
-            tcp.enforce_http(false);
-            tcp.set_nodelay(true);
-            tcp.set_connect_timeout(Some(Duration::from_secs(2)));
-            let tls = hyper_rustls::HttpsConnectorBuilder::new()
-                .with_webpki_roots()
-                .https_or_http()
-                .enable_http1()
-                .wrap_connector(tcp);
-            // A frozen Lambda wakes up with connections that Stripe closed meanwhile.
-            Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(20)).build(tls)
-        })
     }
 }
 
@@ -301,6 +277,18 @@ mod tests {
         let built = transport.build(request(), None).unwrap();
         assert_eq!(built.uri(), "http://127.0.0.1:1/v1/balance");
         assert!(!format!("{transport:?} {built:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn an_account_that_no_header_can_carry_is_not_our_own() {
+        let transport = Transport::new("sk_test_x", None);
+        let request = |account: &str| {
+            transport.on_account(account).build(RequestBuilder::new(StripeMethod::Get, "/balance"), None)
+        };
+        assert_eq!(request("acct_1").unwrap().headers()["stripe-account"], "acct_1");
+        for account in ["", "acct\n1"] {
+            assert!(matches!(request(account), Err(StripeError::NotConfigured { .. })), "{account:?}");
+        }
     }
 
     #[tokio::test]

@@ -35,6 +35,7 @@ pub struct Aws {
     sdk: SdkConfig,
     endpoints: HashMap<String, String>,
     interceptors: Vec<SharedInterceptor>,
+    net: net::Client,
 }
 
 macro_rules! client {
@@ -71,7 +72,9 @@ impl Aws {
             .operation_attempt_timeout(Duration::from_secs(5))
             .operation_timeout(Duration::from_secs(15))
             .build();
+        let net = net::Client::default();
         let sdk = SdkConfig::builder()
+            .http_client(net.clone())
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -86,7 +89,7 @@ impl Aws {
                 (!url.is_empty()).then(|| (service, url.clone()))
             })
             .collect();
-        Aws { sdk, endpoints, interceptors: vec![] }
+        Aws { sdk, endpoints, interceptors: vec![], net }
     }
 
     /// Lets `interceptor` see every call of every client; the chaos tests inject faults by it.
@@ -104,6 +107,11 @@ impl Aws {
     /// What all clients are made from, for tools that need one that functions do not.
     pub fn sdk_config(&self) -> &SdkConfig {
         &self.sdk
+    }
+
+    /// The connections of all clients.
+    pub fn net(&self) -> &net::Client {
+        &self.net
     }
 
     /// The endpoint that `service` (`dynamodb`, `sqs`, …) is reached at, when it is not AWS's own.
@@ -248,6 +256,7 @@ impl Ctx {
         self.0.verifier.get_or_init(|| {
             let s = self.settings();
             TokenVerifier::new(s.token_issuer.clone(), s.user_pool_client_id.clone(), s.jwks_url.clone())
+                .over(self.0.aws.net.clone())
         })
     }
 
@@ -260,7 +269,8 @@ impl Ctx {
     pub fn stripe(&self) -> Option<&Stripe> {
         let make = || {
             let s = self.settings();
-            s.stripe_secret_key.as_deref().map(|key| Stripe::new(key, s.stripe_api_base.as_deref()))
+            let client = |key| Stripe::new(key, s.stripe_api_base.as_deref()).over(self.0.aws.net.clone());
+            s.stripe_secret_key.as_deref().map(client)
         };
         self.0.stripe.get_or_init(make).as_ref()
     }

@@ -11,12 +11,10 @@ pub fn filter(level: &str) -> Targets {
     Targets::new().with_default(level).with_targets([
         ("aws_smithy_runtime", Level::WARN),
         ("aws_smithy_runtime_api", Level::WARN),
-        ("aws_config", Level::WARN),
         ("aws_sdk_dynamodb", Level::WARN),
         ("hyper", Level::WARN),
         ("hyper_util", Level::WARN),
         ("rustls", Level::WARN),
-        ("h2", Level::WARN),
     ])
 }
 

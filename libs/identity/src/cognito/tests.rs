@@ -25,6 +25,7 @@ async fn pool(answer: fn(&str, &Value) -> (u16, Value)) -> Cognito {
         .endpoint_url(url)
         .credentials_provider(Credentials::new("id", "key", None, None, "test"))
         .retry_config(RetryConfig::disabled())
+        .http_client(net::Client::default())
         .build();
     Cognito::new(Client::from_conf(config), "pool", "client", "secret")
 }

@@ -233,7 +233,7 @@ async fn without_keys_nobody_passes_and_the_next_second_tries_again() {
     let faults = [
         (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
         (StatusCode::OK, "not JSON".to_owned()),
-        (StatusCode::OK, " ".repeat(MAX_KEY_SET_BYTES + 1)),
+        (StatusCode::OK, " ".repeat(FETCH.answer_bytes + 1)),
     ];
     for (second, (status, body)) in (0..).step_by(2).zip(faults) {
         issuer.serve(status, body);

@@ -7,9 +7,10 @@ mod ses;
 mod sqs;
 mod ssm;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::BehaviorVersion;
+use aws_types::{SdkConfig, region::Region};
 
 use super::{Config, Data, Endpoint};
 
@@ -25,6 +26,7 @@ async fn start_with(data: Data) -> (Endpoint, SdkConfig) {
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint.url())
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "key", None, None, "test")))
+        .http_client(net::Client::default())
         .build();
     (endpoint, config)
 }

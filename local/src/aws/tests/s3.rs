@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Dir, start, start_with};
 
-async fn client(config: &aws_config::SdkConfig) -> Client {
+async fn client(config: &aws_types::SdkConfig) -> Client {
     let client = Client::from_conf(Builder::from(config).force_path_style(true).build());
     client.create_bucket().bucket("media").send().await.unwrap();
     client
