@@ -61,15 +61,13 @@ pub async fn create_admin(
     if let Some(before) = before.as_ref().filter(|before| before.org != org.id) {
         bail!("{email} is a member of another organization, {}", before.org);
     }
+    let founded = Member::new(user, org.id, email.clone(), String::new(), None, now);
     let member = Member {
-        user,
-        org: org.id,
         email,
         name: wanted.name.trim().to_owned(),
         role: Some(Role::Superadmin),
         is_active: true,
-        last_login_at: before.as_ref().and_then(|before| before.last_login_at),
-        created_at: before.map_or(now, |before| before.created_at),
+        ..before.unwrap_or(founded)
     };
     store.save_member(&member).await?;
     Ok(Created { org, member })
@@ -84,7 +82,7 @@ async fn find_or_make_org(store: &Store, wanted: &NewAdmin, now: Timestamp) -> a
         return Ok(org);
     }
     let id = wanted.org.unwrap_or_else(|| OrgId(uuid::Uuid::new_v4()));
-    let org = Org { id, name: wanted.org_name.trim().to_owned(), created_at: now };
+    let org = Org::new(id, wanted.org_name.trim().to_owned(), now);
     store.save_org(&org).await?;
     Ok(org)
 }

@@ -11,8 +11,15 @@ use local::template::{TEMPLATE, function_name, intrinsics::to_json};
 use runtime::Settings;
 use serde_json::{Value, json};
 
-/// Settings that the template leaves out: two point at stand-ins, one lets unsigned webhooks in.
-const NOT_DEPLOYED: &[&str] = &["ACCEPT_UNSIGNED_WEBHOOKS", "JWKS_URL", "STRIPE_API_BASE"];
+/// Settings that the template leaves out: four point at stand-ins, two let in what a deployment must not.
+const NOT_DEPLOYED: &[&str] = &[
+    "ACCEPT_UNSIGNED_WEBHOOKS",
+    "ALLOW_PRIVATE_ENDPOINTS",
+    "APPLE_ROOTS",
+    "GOOGLE_JWKS_URL",
+    "JWKS_URL",
+    "STRIPE_API_BASE",
+];
 
 /// The only resources that a role may name by a wildcard, and the actions that have no other way.
 const WILDCARDS: &[(&str, &[&str])] = &[

@@ -65,3 +65,39 @@ id!(
     /// One picture of a gallery.
     ImageId
 );
+id!(
+    /// A catalog of the counter: what is sold at one place or event.
+    CatalogId
+);
+id!(
+    /// A category of a catalog.
+    CategoryId
+);
+id!(
+    /// A product of an organization's library.
+    ProductId
+);
+id!(
+    /// A product as a catalog sells it, with its price.
+    CatalogProductId
+);
+id!(
+    /// A buyer whom an organization knows by e-mail.
+    CustomerId
+);
+id!(
+    /// A tip pool.
+    PoolId
+);
+id!(
+    /// A revenue split of a catalog.
+    SplitId
+);
+id!(
+    /// An organization's own endpoint for events.
+    EndpointId
+);
+id!(
+    /// A report.
+    ReportId
+);

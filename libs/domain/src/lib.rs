@@ -9,6 +9,7 @@ pub mod ids;
 pub mod mail;
 pub mod member;
 pub mod money;
+pub mod pos;
 pub mod stock;
 pub mod tickets;
 pub mod time;

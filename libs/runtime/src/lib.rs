@@ -12,6 +12,7 @@ pub mod openapi;
 pub mod principal;
 pub mod queue;
 pub mod rate;
+pub mod session;
 pub mod settings;
 pub mod surface;
 pub mod telemetry;

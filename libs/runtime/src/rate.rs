@@ -21,15 +21,34 @@ const TRACKED: usize = 10_000;
 /// Portions of a limit in which requests are brought to the table.
 const PORTIONS: u32 = 10;
 
+/// Open routes of the counter where somebody could guess a password, a link, or whether an address is known. All its
+/// other routes are unlimited: they want a token, and one address is a whole fairground of phones.
+const POS_OPEN: &[&str] = &[
+    "auth/login",
+    "auth/signup",
+    "auth/forgot-password",
+    "auth/reset-password",
+    "auth/validate-reset-token",
+    "auth/check-email",
+    "auth/accept-invite",
+    "auth/validate-invite",
+    "contact",
+    "marketing/subscribe",
+];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Class {
     Auth,
     Api,
+    Pos,
 }
 
 impl Class {
     /// The class of a path; webhooks and health checks have none.
     fn of(path: &str) -> Option<Class> {
+        if let Some(rest) = path.strip_prefix("/pos/") {
+            return POS_OPEN.contains(&rest).then_some(Class::Pos);
+        }
         match path.strip_prefix("/tickets/api/")? {
             rest if rest.starts_with("auth/") => Some(Class::Auth),
             rest if rest.starts_with("webhook/") => None,
@@ -41,6 +60,7 @@ impl Class {
         match self {
             Class::Auth => "auth",
             Class::Api => "api",
+            Class::Pos => "pos",
         }
     }
 }
@@ -150,7 +170,7 @@ pub(crate) async fn check(ctx: &Ctx, Caller(caller): Caller) -> Verdict {
     let Some((class, ip)) = caller.filter(|_| settings.rate_limit) else { return Verdict::Unlimited };
     let limit = match class {
         Class::Auth => settings.rate_limit_auth,
-        Class::Api => settings.rate_limit_api,
+        Class::Api | Class::Pos => settings.rate_limit_api,
     };
     let now = ctx.now();
     let window = now.as_second() / WINDOW_SECONDS;

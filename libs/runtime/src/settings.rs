@@ -21,6 +21,28 @@ pub enum SettingsError {
     Secrets(String),
 }
 
+/// Whose notices of the app stores are taken (POS §16).
+#[derive(Clone, Debug, Default)]
+pub struct StoreSettings {
+    /// The iOS app; absent refuses all of Apple's notices.
+    pub apple_bundle_id: Option<String>,
+    /// `Production` or `Sandbox`.
+    pub apple_environment: String,
+    /// SHA-256 of the root certificates that Apple's notices may be signed under, lower-case hex; empty is Apple's own.
+    pub apple_roots: Vec<String>,
+    /// The Android app; absent refuses all of Google's notices.
+    pub google_package: Option<String>,
+    /// Audience of the push subscription's token.
+    pub google_push_audience: Option<String>,
+    /// Service account of the push subscription's token.
+    pub google_push_account: Option<String>,
+    /// Where the keys of Google's tokens are.
+    pub google_jwks_url: String,
+}
+
+/// Google's own keys.
+const GOOGLE_JWKS: &str = "https://www.googleapis.com/oauth2/v3/certs";
+
 /// All settings, parsed.
 #[derive(Clone)]
 pub struct Settings {
@@ -32,6 +54,12 @@ pub struct Settings {
     pub expiry_queue_url: String,
     /// Queue of `workers-payments`.
     pub payments_queue_url: String,
+    /// Queue of `workers-payouts`.
+    pub payouts_queue_url: String,
+    /// Queue of `workers-reports`.
+    pub reports_queue_url: String,
+    /// Queue of `workers-webhooks`.
+    pub webhooks_queue_url: String,
     /// Bucket of public media.
     pub bucket_name: String,
     /// Base URL under which the bucket's objects are public, without a slash at the end.
@@ -40,6 +68,18 @@ pub struct Settings {
     pub public_url: String,
     /// Where a buyer returns after paying, without a slash at the end.
     pub storefront_url: String,
+    /// Where a vendor resets a password, without a slash at the end.
+    pub dashboard_url: String,
+    /// Where an invitation is accepted, without a slash at the end.
+    pub site_url: String,
+    /// Stripe's publishable key, which clients ask for; absent where payments are not configured.
+    pub stripe_publishable_key: Option<String>,
+    /// Stripe's price of the pro tier, `price_…`; absent where none is sold on the web.
+    pub stripe_pro_price: Option<String>,
+    /// The app stores.
+    pub stores: StoreSettings,
+    /// True only where the setting was named: organizations' endpoints may be at private addresses, and plain HTTP.
+    pub allow_private_endpoints: bool,
     /// The user pool.
     pub user_pool_id: String,
     /// The pool's client.
@@ -89,10 +129,25 @@ impl Settings {
         "EMAIL_QUEUE_URL",
         "EXPIRY_QUEUE_URL",
         "PAYMENTS_QUEUE_URL",
+        "PAYOUTS_QUEUE_URL",
+        "REPORTS_QUEUE_URL",
+        "WEBHOOKS_QUEUE_URL",
         "BUCKET_NAME",
         "MEDIA_URL",
         "PUBLIC_URL",
         "STOREFRONT_URL",
+        "DASHBOARD_URL",
+        "SITE_URL",
+        "STRIPE_PUBLISHABLE_KEY",
+        "STRIPE_PRO_PRICE",
+        "APPLE_BUNDLE_ID",
+        "APPLE_ENVIRONMENT",
+        "APPLE_ROOTS",
+        "GOOGLE_PACKAGE",
+        "GOOGLE_PUSH_AUDIENCE",
+        "GOOGLE_PUSH_ACCOUNT",
+        "GOOGLE_JWKS_URL",
+        "ALLOW_PRIVATE_ENDPOINTS",
         "USER_POOL_ID",
         "USER_POOL_CLIENT_ID",
         "TOKEN_ISSUER",
@@ -135,6 +190,8 @@ impl Settings {
             })
         };
         let token_issuer = url("TOKEN_ISSUER")?;
+        let public_url = url("PUBLIC_URL")?;
+        let page = |name: &str| get(name).unwrap_or(&public_url).trim_end_matches('/').to_owned();
         Ok(Settings {
             table_name: text("TABLE_NAME")?,
             email_queue_url: text("EMAIL_QUEUE_URL")?,
@@ -142,12 +199,25 @@ impl Settings {
             payments_queue_url: text("PAYMENTS_QUEUE_URL")?,
             bucket_name: text("BUCKET_NAME")?,
             media_url: url("MEDIA_URL")?,
-            public_url: url("PUBLIC_URL")?,
-            storefront_url: get("STOREFRONT_URL")
-                .or(get("PUBLIC_URL"))
-                .unwrap_or_default()
-                .trim_end_matches('/')
-                .into(),
+            payouts_queue_url: text("PAYOUTS_QUEUE_URL")?,
+            reports_queue_url: text("REPORTS_QUEUE_URL")?,
+            webhooks_queue_url: text("WEBHOOKS_QUEUE_URL")?,
+            storefront_url: page("STOREFRONT_URL"),
+            dashboard_url: page("DASHBOARD_URL"),
+            site_url: page("SITE_URL"),
+            public_url: public_url.clone(),
+            stripe_publishable_key: get("STRIPE_PUBLISHABLE_KEY").map(str::to_owned),
+            stripe_pro_price: get("STRIPE_PRO_PRICE").map(str::to_owned),
+            stores: StoreSettings {
+                apple_bundle_id: get("APPLE_BUNDLE_ID").map(str::to_owned),
+                apple_environment: get("APPLE_ENVIRONMENT").unwrap_or("Production").to_owned(),
+                apple_roots: list("APPLE_ROOTS"),
+                google_package: get("GOOGLE_PACKAGE").map(str::to_owned),
+                google_push_audience: get("GOOGLE_PUSH_AUDIENCE").map(str::to_owned),
+                google_push_account: get("GOOGLE_PUSH_ACCOUNT").map(str::to_owned),
+                google_jwks_url: get("GOOGLE_JWKS_URL").unwrap_or(GOOGLE_JWKS).to_owned(),
+            },
+            allow_private_endpoints: get("ALLOW_PRIVATE_ENDPOINTS") == Some("true"),
             user_pool_id: text("USER_POOL_ID")?,
             user_pool_client_id: text("USER_POOL_CLIENT_ID")?,
             user_pool_client_secret: text("USER_POOL_CLIENT_SECRET")?,

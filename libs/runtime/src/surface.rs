@@ -12,16 +12,25 @@ use http::{Method, StatusCode, header};
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 
-use crate::{ctx::Ctx, error::ApiError, rate, telemetry};
+use crate::{
+    ctx::Ctx,
+    error::{ApiError, FieldError},
+    rate, telemetry,
+};
 
 /// A product surface: whose wire shape a function speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surface {
     /// Home Productions (contract `tickets.md`).
     Tickets,
+    /// Luma (contract `pos.md`).
+    Pos,
     /// Our own routes: health, documentation, status.
     Platform,
 }
+
+/// The code of a request that cannot be what it is.
+const VALIDATION: &str = "VALIDATION_ERROR";
 
 /// Largest body of a request: 10 MB (contract §1); API Gateway and Lambda set their own limits before.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -30,11 +39,26 @@ impl Surface {
     /// The body of an error.
     pub fn error_body(self, error: &ApiError) -> Value {
         let mut body = Map::new();
-        body.insert("success".into(), json!(false));
-        body.insert("error".into(), json!(error.message));
-        body.insert("code".into(), json!(error.code));
-        if !error.fields.is_empty() {
-            body.insert("details".into(), json!(error.fields));
+        match self {
+            Surface::Pos => {
+                // Clients show `error`, the app's sign-up shows `message`, and both branch on `code` (contract §1.3).
+                let validation = error.code == VALIDATION;
+                body.insert("error".into(), if validation { json!(error.code) } else { json!(error.message) });
+                body.insert("message".into(), json!(error.message));
+                body.insert("code".into(), json!(error.code));
+                let detail = |field: &FieldError| json!({"path": field.field, "message": field.reason});
+                if !error.fields.is_empty() {
+                    body.insert("details".into(), error.fields.iter().map(detail).collect());
+                }
+            }
+            Surface::Tickets | Surface::Platform => {
+                body.insert("success".into(), json!(false));
+                body.insert("error".into(), json!(error.message));
+                body.insert("code".into(), json!(error.code));
+                if !error.fields.is_empty() {
+                    body.insert("details".into(), json!(error.fields));
+                }
+            }
         }
         body.extend(error.extra.clone());
         Value::Object(body)

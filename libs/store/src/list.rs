@@ -22,6 +22,8 @@ pub(crate) struct Range {
     pub(crate) to: Option<String>,
     /// Newest, or highest, first.
     pub(crate) descending: bool,
+    /// As the table is now; not for an index.
+    pub(crate) consistent: bool,
     /// Equality filters, applied by the database.
     pub(crate) equal: Vec<(&'static str, String)>,
     /// Items wanted at most.
@@ -57,6 +59,7 @@ impl Store {
                 .set_expression_attribute_names(Some(all.names()))
                 .set_expression_attribute_values(all.values())
                 .scan_index_forward(!range.descending)
+                .set_consistent_read(range.consistent.then_some(true))
                 .limit(page as i32)
                 .set_exclusive_start_key(start)
                 .send()

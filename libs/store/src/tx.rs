@@ -254,11 +254,12 @@ impl Tx<'_> {
 
     /// Deletes an item under a condition.
     pub(crate) fn delete(mut self, key: &Key, condition: Change) -> Result<Self, StoreError> {
+        let names = condition.names();
         let delete = Delete::builder()
             .table_name(&self.store.table)
             .set_key(Some(key.item()))
             .set_condition_expression(condition.condition())
-            .set_expression_attribute_names(Some(condition.names()))
+            .set_expression_attribute_names((!names.is_empty()).then_some(names))
             .set_expression_attribute_values(condition.values())
             .build()?;
         self.actions.push(TransactWriteItem::builder().delete(delete).build());

@@ -181,6 +181,8 @@ pub(super) fn local_env(
         ("USER_POOL_CLIENT_SECRET", &provisioned.user_pool_client_secret),
         // Secrets are in the environment.
         ("SECRETS_PATH", ""),
+        // An organization's endpoint is on this machine too.
+        ("ALLOW_PRIVATE_ENDPOINTS", "true"),
     ] {
         env.insert(name.to_owned(), value.to_owned());
     }

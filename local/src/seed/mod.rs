@@ -195,7 +195,7 @@ async fn plant(ctx: &Ctx) -> anyhow::Result<Vec<DemoUser>> {
     let author = |org: OrgId| users.iter().find(|user| user.org_id == org && user.role != Role::Superadmin);
     content::create(ctx, author, now).await?;
     for id in [ORG_ID, OTHER_ORG_ID] {
-        ctx.store().save_org(&Org { id, name: org_name(id).to_owned(), created_at: now }).await?;
+        ctx.store().save_org(&Org::new(id, org_name(id).to_owned(), now)).await?;
     }
     Ok(users)
 }
@@ -216,16 +216,7 @@ async fn sign_up(
         }
         created => created?,
     };
-    let member = Member {
-        user,
-        org,
-        email: email.to_owned(),
-        name: name.to_owned(),
-        role: Some(role),
-        is_active: true,
-        last_login_at: None,
-        created_at: now,
-    };
+    let member = Member::new(user, org, email.to_owned(), name.to_owned(), Some(role), now);
     ctx.store().save_member(&member).await?;
     Ok(DemoUser {
         name: name.to_owned(),

@@ -81,7 +81,7 @@ impl World {
         let stripe = Stripe::start(listener, Config::default()).await.unwrap();
         let ctx = context(&wire, &stripe);
         schema::create_table(ctx.store().client(), TABLE).await.unwrap();
-        ctx.store().save_org(&Org { id: org(), name: "Home".into(), created_at: ctx.now() }).await.unwrap();
+        ctx.store().save_org(&Org::new(org(), "Home".into(), ctx.now())).await.unwrap();
         let event = event(&dice, &ctx);
         ctx.store().create_event(&event, &audit(&ctx, "created")).await.unwrap();
         let bind = |function: Function| function.into_invoker(ctx.clone());
@@ -359,6 +359,9 @@ fn context(wire: &Arc<Wire>, stripe: &Stripe) -> Ctx {
         ("EMAIL_QUEUE_URL", EMAIL),
         ("EXPIRY_QUEUE_URL", EXPIRY),
         ("PAYMENTS_QUEUE_URL", PAYMENTS),
+        ("PAYOUTS_QUEUE_URL", "http://chaos.invalid/payouts"),
+        ("REPORTS_QUEUE_URL", "http://chaos.invalid/reports"),
+        ("WEBHOOKS_QUEUE_URL", "http://chaos.invalid/webhooks"),
         ("BUCKET_NAME", "bucket"),
         ("MEDIA_URL", "https://media"),
         ("PUBLIC_URL", "https://public"),

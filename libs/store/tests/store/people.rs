@@ -10,16 +10,8 @@ use store::{StoreError, Subscription, Token, TokenKind};
 use crate::world::*;
 
 fn member(n: u8, email: &str) -> Member {
-    Member {
-        user: UserId::from_random([n; 16]),
-        org: org(),
-        email: email.into(),
-        name: "Eva".into(),
-        role: Some(Role::Staff),
-        is_active: true,
-        last_login_at: None,
-        created_at: now(),
-    }
+    let user = UserId::from_random([n; 16]);
+    Member::new(user, org(), email.into(), "Eva".into(), Some(Role::Staff), now())
 }
 
 #[tokio::test]
@@ -54,7 +46,7 @@ async fn members_are_found_by_id_and_by_organization() {
 #[tokio::test]
 async fn organizations() {
     let world = World::new().await;
-    let organization = |id, name: &str| Org { id, name: name.into(), created_at: now() };
+    let organization = |id, name: &str| Org::new(id, name.into(), now());
     let (b, a) = (organization(org(), "Beta"), organization(other_org(), "Alpha"));
     world.store.save_org(&b).await.unwrap();
     world.store.save_org(&a).await.unwrap();

@@ -1,0 +1,13 @@
+//! Pays out finalized tip pools and revenue splits through the ledger.
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use runtime::{BoxError, Ctx, Function};
+
+/// The function.
+pub fn function() -> Function {
+    Function::event(handle)
+}
+
+async fn handle(_: Ctx, _: SqsEvent) -> Result<SqsBatchResponse, BoxError> {
+    Ok(SqsBatchResponse::default())
+}

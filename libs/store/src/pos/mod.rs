@@ -1,0 +1,18 @@
+//! The counter's entities. Everything is read and written under the organization of the caller: its id is in the key, so
+//! another's is not found.
+
+pub(crate) mod keys;
+pub mod order;
+
+use crate::Store;
+
+/// The counter's access patterns, `store.pos()`.
+#[derive(Clone, Copy, Debug)]
+pub struct Pos<'a>(pub(crate) &'a Store);
+
+impl Store {
+    /// The counter's part of the table.
+    pub fn pos(&self) -> Pos<'_> {
+        Pos(self)
+    }
+}

@@ -1,0 +1,309 @@
+//! Orders at the counter: the order, its lines, payments and refunds, each an item of one partition, read by one query.
+//!
+//! Every change is a pure step of `domain` from one version of the order to the next, and is written only over the version
+//! that the step was decided on (`version = :read`). [`StoreError::Stale`] means: read again, decide again. What must
+//! be counted once beyond that has an item of its own that is created once: an intent's, a payment's, a client key's.
+
+use domain::{
+    ids::OrgId,
+    mail::Mail,
+    money::Cents,
+    pos::order::{FullOrder, Line, Order, OrderId, Payment, Refund, RefundStatus, Status},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Pos, keys};
+use crate::{
+    error::StoreError,
+    item::{Item, from_item, index, n, s, text, to_item},
+    keys::{Key, SHARDS, moment, shard_of},
+    list::Range,
+    tx::{Change, Tx, TxError},
+};
+
+/// How often another number is tried when one is taken.
+const NUMBERS: u8 = 12;
+
+/// A client's request that names an idempotency key.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// SHA-256 of the key.
+    pub key: String,
+    /// Of the body, to tell a repeat from another request under the same key.
+    pub fingerprint: String,
+}
+
+/// What became of a request to make an order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Created {
+    /// It was made.
+    New(Order),
+    /// The same request made this one before.
+    Before(OrderId),
+    /// Another request came under the same key before.
+    KeyReused,
+}
+
+/// Which order a card payment belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// `pi_…`.
+    pub intent: String,
+    /// Whose order.
+    pub org: OrgId,
+    /// The order.
+    pub order: OrderId,
+    /// True once it has paid (a part of) the order.
+    #[serde(default)]
+    pub paid: bool,
+    /// True once it is to be given back, because the order could not take it; then it never pays.
+    #[serde(default)]
+    pub returned: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Lines {
+    lines: Vec<Line>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RequestItem {
+    order: OrderId,
+    fingerprint: String,
+}
+
+fn order_item(order: &Order) -> Result<Item, StoreError> {
+    let id = order.id.to_string();
+    let mut item = to_item("pos_order", &Key::pos_order(order.org, order.id), order)?;
+    let at = moment(order.created_at, &id);
+    index(&mut item, "gsi1", keys::pos_orders_of(order.org, shard_of(&id)), at.clone());
+    if let Some(catalog) = order.catalog {
+        index(&mut item, "gsi2", keys::orders_of_catalog(order.org, catalog, shard_of(&id)), at);
+    }
+    Ok(item)
+}
+
+impl Tx<'_> {
+    /// Writes the next version of an order over the one it was decided on, and moves the figures by what changed.
+    fn save_order(self, before: &Order, after: &Order) -> Result<Self, StoreError> {
+        let unchanged = Change::default().when("version", "=", n(before.version));
+        self.put(order_item(after)?, unchanged)?.move_figures(before, Some(before.status), Some(after.status))
+    }
+
+    /// Counts an order out of one status and into another. `None` is: not there.
+    fn move_figures(self, order: &Order, from: Option<Status>, to: Option<Status>) -> Result<Self, StoreError> {
+        if from == to {
+            return Ok(self);
+        }
+        let mut change = Change::default().set("entity", s("pos_figures"));
+        if let Some(from) = from {
+            change = change.add(from.as_str(), n(-1));
+        }
+        if let Some(to) = to {
+            change = change.add(to.as_str(), n(1));
+        }
+        self.update(&Key::pos_figures(order.org, shard_of(&order.id.to_string())), change)
+    }
+
+    /// Says whose an intent is; it must be nobody's yet, or this order's, and must not have been given back.
+    fn own_intent(self, intent: &Intent) -> Result<Self, StoreError> {
+        let item = to_item("intent", &Key::intent(&intent.intent), intent)?;
+        let nobodys = |change: Change| change.when_absent("pk");
+        let ours = |change: Change| {
+            let order = change.when("order", "=", s(intent.order.to_string()));
+            order.when("paid", "=", false_value()).when("returned", "=", false_value())
+        };
+        self.put(item, Change::default().when_either(&[&nobodys, &ours]))
+    }
+
+    fn create_payment(self, order: &Order, payment: &Payment) -> Result<Self, StoreError> {
+        self.create(to_item("pos_payment", &Key::payment(order.org, order.id, payment.id), payment)?)
+    }
+}
+
+fn false_value() -> aws_sdk_dynamodb::types::AttributeValue {
+    aws_sdk_dynamodb::types::AttributeValue::Bool(false)
+}
+
+impl Pos<'_> {
+    /// Makes an order with its lines. `make` is given an attempt's number, from 0, and answers an order with another random
+    /// id each time, since an id's number may be taken. With a `request`, once per key.
+    pub async fn create_order(
+        &self,
+        make: impl Fn(u8) -> Order,
+        lines: &[Line],
+        request: Option<&Request>,
+    ) -> Result<Created, StoreError> {
+        for attempt in 0..NUMBERS {
+            let order = make(attempt);
+            let mut tx = self.0.tx().create(order_item(&order)?)?.move_figures(&order, None, Some(order.status))?;
+            if !lines.is_empty() {
+                let lines = Lines { lines: lines.to_vec() };
+                tx = tx.create(to_item("pos_lines", &Key::lines(order.org, order.id), &lines)?)?;
+            }
+            if let Some(request) = request {
+                let item = RequestItem { order: order.id, fingerprint: request.fingerprint.clone() };
+                tx = tx.create(to_item("request", &Key::request(order.org, "order", &request.key), &item)?)?;
+            }
+            match tx.commit().await {
+                Ok(()) => return Ok(Created::New(order)),
+                Err(TxError::Refused(_)) => {
+                    if let Some(created) = self.find_created(order.org, request).await? {
+                        return Ok(created);
+                    }
+                }
+                Err(TxError::Store(error)) => return Err(error),
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    async fn find_created(&self, org: OrgId, request: Option<&Request>) -> Result<Option<Created>, StoreError> {
+        let Some(request) = request else { return Ok(None) };
+        let Some(item) = self.0.get(&Key::request(org, "order", &request.key)).await? else { return Ok(None) };
+        let known: RequestItem = from_item(item)?;
+        let same = known.fingerprint == request.fingerprint;
+        Ok(Some(if same { Created::Before(known.order) } else { Created::KeyReused }))
+    }
+
+    /// An order with all its rows, by one query.
+    pub async fn load_order(&self, org: OrgId, order: OrderId) -> Result<Option<FullOrder>, StoreError> {
+        let range = Range { pk: keys::pos_order(org, order), consistent: true, limit: 1000, ..Range::default() };
+        let (mut found, mut lines, mut payments, mut refunds) = (None, vec![], vec![], vec![]);
+        for item in self.0.query(range).await? {
+            match text(&item, "entity") {
+                Some("pos_order") => found = Some(from_item::<Order>(item)?),
+                Some("pos_lines") => lines = from_item::<Lines>(item)?.lines,
+                Some("pos_payment") => payments.push(from_item::<Payment>(item)?),
+                Some("pos_refund") => refunds.push(from_item::<Refund>(item)?),
+                _ => {}
+            }
+        }
+        payments.sort_by_key(|payment| (payment.created_at, payment.id));
+        refunds.sort_by_key(|refund| (refund.created_at, refund.id));
+        Ok(found.map(|order| FullOrder { order, lines, payments, refunds }))
+    }
+
+    /// Writes a step that takes no money: linking's sibling for edits, holds, declines. `Stale` when the order changed.
+    pub async fn save_order(&self, before: &Order, after: &Order) -> Result<(), StoreError> {
+        self.0.tx().save_order(before, after)?.commit().await.map_err(TxError::stale)
+    }
+
+    /// Deletes an order and its lines. `Stale` when it changed.
+    pub async fn delete_order(&self, order: &Order) -> Result<(), StoreError> {
+        let unchanged = Change::default().when("version", "=", n(order.version));
+        let tx = self.0.tx().delete(&Key::pos_order(order.org, order.id), unchanged)?;
+        let tx = tx.delete(&Key::lines(order.org, order.id), Change::default())?;
+        tx.move_figures(order, Some(order.status), None)?.commit().await.map_err(TxError::stale)
+    }
+
+    /// Links a card payment to an order (the step is [`Order::link`]). False when the intent is another order's, or has paid
+    /// or been given back; `Stale` when the order changed.
+    pub async fn link_intent(&self, before: &Order, after: &Order, intent: &str) -> Result<bool, StoreError> {
+        let intent = Intent::of(after, intent);
+        match self.0.tx().own_intent(&intent)?.save_order(before, after)?.commit().await {
+            Ok(()) => Ok(true),
+            Err(TxError::Refused(refused)) if refused.iter().any(|(action, _)| *action == 0) => Ok(false),
+            Err(error) => Err(error.stale()),
+        }
+    }
+
+    /// Whose a card payment is.
+    pub async fn load_intent(&self, intent: &str) -> Result<Option<Intent>, StoreError> {
+        self.0.get(&Key::intent(intent)).await?.map(from_item).transpose()
+    }
+
+    /// Adds a payment to its order, with the receipt's e-mail when one is to be sent: one transaction (invariants 3, 5, 6).
+    /// False when this payment was added before, or its intent is another's or given back; `Stale` when the order changed.
+    pub async fn add_payment(
+        &self,
+        before: &Order,
+        after: &Order,
+        payment: &Payment,
+        receipt: Option<&Mail>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.0.tx().create_payment(after, payment)?;
+        if let Some(intent) = &payment.intent {
+            tx = tx.own_intent(&Intent { paid: true, ..Intent::of(after, intent) })?;
+        }
+        let once = if payment.intent.is_some() { 2 } else { 1 };
+        tx = tx.save_order(before, after)?;
+        if let Some(mail) = receipt {
+            tx = tx.queue_mail(mail)?;
+        }
+        match tx.commit().await {
+            Ok(()) => Ok(true),
+            Err(TxError::Refused(refused)) if refused.iter().any(|(action, _)| *action < once) => Ok(false),
+            Err(error) => Err(error.stale()),
+        }
+    }
+
+    /// Notes that a card payment cannot be honoured and is to be given back: from now on it never pays. False when it has
+    /// paid its order; true also when this was noted before.
+    pub async fn return_intent(&self, org: OrgId, order: OrderId, intent: &str) -> Result<bool, StoreError> {
+        let change = Change::default()
+            .set("entity", s("intent"))
+            .set("intent", s(intent))
+            .set("org", s(org.to_string()))
+            .set("order", s(order.to_string()))
+            .set("paid", false_value())
+            .set("returned", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+            .when_either(&[&|change| change.when_absent("pk"), &|change| change.when("paid", "=", false_value())]);
+        Ok(self.0.change(&Key::intent(intent), change).await?.is_ok())
+    }
+
+    /// Reserves refunds on an order (the step is [`Order::refund`] with their sum): from then on they count as given back.
+    /// `Stale` when the order changed, or one of them is there already.
+    pub async fn reserve_refunds(&self, before: &Order, after: &Order, refunds: &[Refund]) -> Result<(), StoreError> {
+        let mut tx = self.0.tx().save_order(before, after)?;
+        for refund in refunds {
+            tx = tx.create(refund_item(after, refund)?)?;
+        }
+        tx.commit().await.map_err(TxError::stale)
+    }
+
+    /// Marks a pending refund as given back, under Stripe's name for it. False when it is not pending any more.
+    pub async fn confirm_refund(&self, order: &Order, refund: Uuid, reference: &str) -> Result<bool, StoreError> {
+        let change = Change::default().set("status", s("succeeded")).set("reference", s(reference)).when(
+            "status",
+            "=",
+            s("pending"),
+        );
+        Ok(self.0.change(&Key::refund(order.org, order.id, refund), change).await?.is_ok())
+    }
+
+    /// Marks a pending refund as failed and undoes its reservation (the step is [`Order::undo_refund`]): one transaction.
+    pub async fn fail_refund(&self, before: &Order, after: &Order, refund: &Refund) -> Result<(), StoreError> {
+        let failed = Refund { status: RefundStatus::Failed, ..refund.clone() };
+        let pending = Change::default().when("status", "=", s("pending"));
+        let tx = self.0.tx().save_order(before, after)?.put(refund_item(after, &failed)?, pending)?;
+        tx.commit().await.map_err(TxError::stale)
+    }
+
+    /// How many orders an organization has in each status.
+    pub async fn load_figures(&self, org: OrgId) -> Result<Vec<(Status, i64)>, StoreError> {
+        let keys = (0..SHARDS).map(|shard| Key::pos_figures(org, shard).item()).collect();
+        let items = self.0.batch_get(keys, false).await?;
+        let sum = |status: Status| {
+            let count = |item: &Item| item.get(status.as_str())?.as_n().ok()?.parse::<i64>().ok();
+            items.iter().filter_map(count).sum()
+        };
+        Ok(Status::ALL.into_iter().map(|status| (status, sum(status))).collect())
+    }
+}
+
+fn refund_item(order: &Order, refund: &Refund) -> Result<Item, StoreError> {
+    to_item("pos_refund", &Key::refund(order.org, order.id, refund.id), refund)
+}
+
+impl Intent {
+    fn of(order: &Order, intent: &str) -> Self {
+        Intent { intent: intent.to_owned(), org: order.org, order: order.id, paid: false, returned: false }
+    }
+}
+
+/// A sum that tells whether an order's rows agree with it; for the checker.
+pub fn paid_by_rows(order: &FullOrder) -> Cents {
+    order.payments.iter().map(|payment| payment.amount).sum()
+}
