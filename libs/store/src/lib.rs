@@ -19,6 +19,8 @@
 //! | pos_payment | `ORG#{org}#ORDER#{order}` | `PAYMENT#{id}` | | | its order |
 //! | pos_refund | `ORG#{org}#ORDER#{order}` | `REFUND#{id}` | | | its order |
 //! | intent | `INTENT#{pi}` | `INTENT` | | | Stripe's notices: whose payment it is |
+//! | subscription | `ORG#{org}` | `SUBSCRIPTION` | `SUBSCRIPTION#{reference}` / org | | its org; notices of Stripe and the app stores |
+//! | account | `ORG#{org}` | `ACCOUNT` | `ACCOUNT#{acct}` / org | | its org; notices of Stripe |
 //! | request | `ORG#{org}#REQUEST#{scope}#{sha256}` | `REQUEST` | | | a repeated request |
 //! | pos_figures | `ORG#{org}#FIGURES#{shard}` | `FIGURES` | | | how many orders an org has in each status |
 //! | rate | `RATE#{class}#{address}` | window | | | the limiter; TTL |

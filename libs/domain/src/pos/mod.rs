@@ -1,5 +1,7 @@
 //! The counter (contract `pos.md`): catalogs, orders, their payments, tips, splits, subscriptions.
 
+pub mod connect;
 pub mod number;
 pub mod order;
+pub mod subscription;
 pub mod tier;

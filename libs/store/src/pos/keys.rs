@@ -30,6 +30,15 @@ impl Key {
         Self::new(format!("INTENT#{intent}"), "INTENT")
     }
 
+    pub(crate) fn subscription(org: OrgId) -> Self {
+        Self::new(format!("ORG#{org}"), "SUBSCRIPTION")
+    }
+
+    /// The account at Stripe.
+    pub(crate) fn account(org: OrgId) -> Self {
+        Self::new(format!("ORG#{org}"), "ACCOUNT")
+    }
+
     /// What a client's idempotency key made.
     pub(crate) fn request(org: OrgId, scope: &str, key_hash: &str) -> Self {
         Self::new(format!("ORG#{org}#REQUEST#{scope}#{key_hash}"), "REQUEST")

@@ -3,6 +3,7 @@
 
 pub(crate) mod keys;
 pub mod order;
+pub mod org;
 
 use crate::Store;
 
