@@ -4,7 +4,7 @@ use std::{collections::HashMap, io::Write, path::PathBuf, process::ExitCode, tim
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use domain::{ids::OrgId, tickets::secret::TicketKeys};
+use domain::{ids::OrgId, keyring::KeyRing};
 use identity::Cognito;
 use jiff::SignedDuration;
 use ops::{admin, redrive, verify};
@@ -89,7 +89,7 @@ impl Operator {
 
     async fn verify(&self, json: bool, stuck_after: Option<u32>, pause: u64) -> anyhow::Result<ExitCode> {
         let stuck = stuck_after.map(|minutes| (Clock::default().now(), SignedDuration::from_mins(minutes.into())));
-        let keys = self.setting("QR_KEYS").map(TicketKeys::parse).transpose().context("QR_KEYS")?;
+        let keys = self.setting("QR_KEYS").map(KeyRing::parse).transpose().context("QR_KEYS")?;
         let report = verify::settle(&self.store, &verify::Options { stuck, keys }, Duration::from_secs(pause)).await?;
         if json {
             print(&serde_json::to_string_pretty(&report)?)?;

@@ -17,9 +17,10 @@ use std::{collections::HashMap, fmt};
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
+    keyring::KeyRing,
     mail::{Mail, MailKey},
     stock::Stripe,
-    tickets::{event::Event, number::OrderNumber, order::Order, secret::TicketKeys},
+    tickets::{event::Event, number::OrderNumber, order::Order},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
@@ -38,7 +39,7 @@ pub struct Options {
     /// beyond its lease, are stuck; `now` is when that is asked.
     pub stuck: Option<(Timestamp, SignedDuration)>,
     /// The keys of the tickets' secrets: with them each ticket's hash is derived again, and its plain text looked for.
-    pub keys: Option<TicketKeys>,
+    pub keys: Option<KeyRing>,
 }
 
 /// One thing that must not be.

@@ -6,6 +6,8 @@
 
 pub mod audit;
 pub mod ids;
+pub mod keyring;
+pub mod link;
 pub mod mail;
 pub mod member;
 pub mod money;

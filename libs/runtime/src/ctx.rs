@@ -16,12 +16,14 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region, sdk_config::Builder as SdkBuilder};
 use domain::{
     ids::UserId,
+    link::{LinkPurpose, LinkSecret},
     tickets::{number::OrderNumber, secret::TicketSecret},
 };
 use identity::{Cognito, ServiceKeys, TokenVerifier};
 use jiff::Timestamp;
 use payments::{Stripe, Till};
 use store::Store;
+use uuid::Uuid;
 
 use crate::{
     clock::Clock,
@@ -297,7 +299,17 @@ impl Ctx {
 
     /// The secret of an order's ticket; absent when its key is no longer configured.
     pub fn ticket_secret(&self, key_id: &str, number: OrderNumber, revision: u32) -> Option<TicketSecret> {
-        self.settings().qr_keys.derive(key_id, number, revision)
+        TicketSecret::derive(&self.settings().qr_keys, key_id, number, revision)
+    }
+
+    /// The id of the key that the secret of a new link is derived with.
+    pub fn new_link_key_id(&self) -> &str {
+        self.settings().qr_keys.current()
+    }
+
+    /// The secret of a link; absent when its key is no longer configured.
+    pub fn link_secret(&self, key_id: &str, purpose: LinkPurpose, id: Uuid) -> Option<LinkSecret> {
+        LinkSecret::derive(&self.settings().qr_keys, key_id, purpose, id)
     }
 }
 

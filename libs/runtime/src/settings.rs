@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt};
 
 use domain::{
     ids::OrgId,
-    tickets::secret::{TicketKeys, TicketKeysError},
+    keyring::{KeyRing, KeyRingError},
 };
 
 /// A setting that is missing or unreadable. Stops the function at init; names the setting, never its value.
@@ -112,8 +112,8 @@ pub struct Settings {
     pub stripe_webhook_secrets: Vec<String>,
     /// Secrets that sign Stripe's events of connected accounts.
     pub stripe_connect_webhook_secrets: Vec<String>,
-    /// Keys of the tickets' secrets.
-    pub qr_keys: TicketKeys,
+    /// Keys of the tickets' and links' secrets.
+    pub qr_keys: KeyRing,
     /// Key that signs uploads.
     pub upload_secret: String,
     /// Keys of service tokens, `kid:secret,…`; absent means that there are no service tokens.
@@ -236,8 +236,8 @@ impl Settings {
             tickets_webhook_secrets: list("TICKETS_WEBHOOK_SECRETS"),
             stripe_webhook_secrets: list("STRIPE_WEBHOOK_SECRETS"),
             stripe_connect_webhook_secrets: list("STRIPE_CONNECT_WEBHOOK_SECRETS"),
-            qr_keys: TicketKeys::parse(&text("QR_KEYS")?)
-                .map_err(|e: TicketKeysError| SettingsError::Invalid("QR_KEYS", e.to_string()))?,
+            qr_keys: KeyRing::parse(&text("QR_KEYS")?)
+                .map_err(|e: KeyRingError| SettingsError::Invalid("QR_KEYS", e.to_string()))?,
             upload_secret: text("UPLOAD_SECRET")?,
             service_token_keys: get("SERVICE_TOKEN_KEYS").map(str::to_owned),
             log: get("LOG").unwrap_or("info").to_owned(),

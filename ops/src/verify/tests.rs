@@ -1,7 +1,8 @@
 //! A table that is right, and every way to make it wrong.
 
 use domain::{
-    ids::{EventId, OrgId, TierId},
+    ids::{EventId, OrgId, TierId, UserId},
+    link::{LinkPurpose, LinkSecret},
     mail::{MailPolicy, MailStatus},
     money::{Cents, Currency},
     stock::{Draw, Movement, STRIPES, Stripe},
@@ -10,11 +11,13 @@ use domain::{
         number::OrderNumber,
         order::{Buyer, NewOrder, Order, OrderStatus, Origin},
         payment::Provider,
+        secret::TicketSecret,
     },
 };
 use jiff::civil;
 use serde::Serialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
 
@@ -22,8 +25,8 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn keys() -> TicketKeys {
-    TicketKeys::parse(&format!("k1:{}", "ab".repeat(16))).unwrap()
+fn keys() -> KeyRing {
+    KeyRing::parse(&format!("k1:{}", "ab".repeat(16))).unwrap()
 }
 
 fn options() -> Options {
@@ -151,7 +154,7 @@ fn right() -> Vec<Item> {
             items.push(mail(&order));
         }
         let mut item = item("order", format!("ORDER#{}", order.number), "ORDER", &order);
-        let hash = keys().derive("k1", order.number, 0).unwrap().hash().0;
+        let hash = TicketSecret::derive(&keys(), "k1", order.number, 0).unwrap().hash().0;
         item.extend([("gsi2pk".into(), s(format!("QR#{hash}"))), ("gsi2sk".into(), s(order.number.to_string()))]);
         items.push(item);
     }
@@ -383,7 +386,7 @@ fn anothers_and_secrets() {
     planted(7, "has an attribute Password", |items| {
         items.push(Item::from([("pk".into(), s("X")), ("sk".into(), s("X")), ("Password".into(), s("x"))]));
     });
-    let secret = keys().derive("k1", number(1), 0).unwrap().reveal().to_owned();
+    let secret = TicketSecret::derive(&keys(), "k1", number(1), 0).unwrap().reveal().to_owned();
     for hidden in [
         s(&secret),
         s(format!("{{\"qr\":\"{}\"}}", secret.to_lowercase())),
@@ -391,10 +394,18 @@ fn anothers_and_secrets() {
         AttributeValue::Ss(vec![secret.clone()]),
         AttributeValue::M([("deep".to_owned(), AttributeValue::L(vec![s(&secret)]))].into()),
     ] {
-        planted(7, "a ticket's secret stands in note", |items| {
+        planted(7, "a secret stands in note", |items| {
             find(items, "mail", 2).insert("note".into(), hidden);
         });
     }
+    let (user, id) = (UserId::from_random([4; 16]), Uuid::from_u128(5));
+    let link = LinkSecret::derive(&keys(), "k1", LinkPurpose::Invitation, id).unwrap();
+    planted(7, "a secret stands in error", |items| {
+        let key = MailKey::Invitation { user, id };
+        let mail = Mail::new(key, OrgId::from_random([3; 16]), MailPolicy::Hold, now()).with_link("k1");
+        let mail = Mail { error: Some(format!("https://example.com/?token={}", link.reveal())), ..mail };
+        items.push(item("mail", format!("USER#{user}"), &format!("MAIL#invitation#{id}"), &mail));
+    });
 }
 
 #[test]

@@ -5,18 +5,24 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::number::{OrderNumber, parse_reference};
+use crate::keyring::KeyRing;
 
 /// The secret in clear, 32 upper-case hex characters. Its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketSecret(String);
 
 impl TicketSecret {
+    /// The secret of a ticket, or nothing when its key is no longer known.
+    pub fn derive(keys: &KeyRing, key_id: &str, number: OrderNumber, revision: u32) -> Option<Self> {
+        let bytes = keys.derive(key_id, &["ticket", &number.id().to_string(), &revision.to_string()])?;
+        Some(Self(hex::encode_upper(&bytes[..16])))
+    }
+
     /// The text that the QR code carries.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -48,52 +54,6 @@ impl SecretHash {
     /// Compares in constant time.
     pub fn matches(&self, other: &SecretHash) -> bool {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
-    }
-}
-
-/// The keys that tickets' secrets are derived with; the first signs new ones, the others are kept for old tickets.
-#[derive(Clone)]
-pub struct TicketKeys(Vec<(String, Vec<u8>)>);
-
-/// A setting that names no usable key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ticket keys must read `id:hex,id:hex`, each at least 16 bytes")]
-pub struct TicketKeysError;
-
-impl TicketKeys {
-    /// Reads `id:hex,id:hex`.
-    pub fn parse(text: &str) -> Result<Self, TicketKeysError> {
-        let keys = text
-            .split(',')
-            .map(|part| {
-                let (id, key) = part.trim().split_once(':').ok_or(TicketKeysError)?;
-                let key = hex::decode(key).map_err(|_| TicketKeysError)?;
-                if id.is_empty() || key.len() < 16 {
-                    return Err(TicketKeysError);
-                }
-                Ok((id.to_owned(), key))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self(keys))
-    }
-
-    /// The id of the key that signs new tickets.
-    pub fn current(&self) -> &str {
-        self.0.first().map_or("", |(id, _)| id)
-    }
-
-    /// The secret of a ticket, or nothing when its key is no longer known.
-    pub fn derive(&self, key_id: &str, number: OrderNumber, revision: u32) -> Option<TicketSecret> {
-        let (_, key) = self.0.iter().find(|(id, _)| id == key_id)?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-        mac.update(format!("ticket\0{}\0{revision}", number.id()).as_bytes());
-        Some(TicketSecret(hex::encode_upper(&mac.finalize().into_bytes()[..16])))
-    }
-}
-
-impl fmt::Debug for TicketKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TicketKeys({} keys)", self.0.len())
     }
 }
 
@@ -140,8 +100,9 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    fn keys() -> TicketKeys {
-        TicketKeys::parse(&format!("k2:{},k1:{}", "ab".repeat(32), "cd".repeat(16))).unwrap()
+    fn derive(key_id: &str, revision: u32) -> Option<TicketSecret> {
+        let keys = KeyRing::parse(&format!("k2:{},k1:{}", "ab".repeat(32), "cd".repeat(16))).unwrap();
+        TicketSecret::derive(&keys, key_id, number(), revision)
     }
 
     fn number() -> OrderNumber {
@@ -150,11 +111,11 @@ mod tests {
 
     #[test]
     fn a_secret_is_derived_again_and_again_the_same() {
-        let secret = keys().derive("k2", number(), 0).unwrap();
-        assert_eq!(secret, keys().derive("k2", number(), 0).unwrap());
-        assert_ne!(secret, keys().derive("k2", number(), 1).unwrap());
-        assert_ne!(secret, keys().derive("k1", number(), 0).unwrap());
-        assert_eq!(keys().derive("k3", number(), 0), None);
+        let secret = derive("k2", 0).unwrap();
+        assert_eq!(secret, derive("k2", 0).unwrap());
+        assert_ne!(secret, derive("k2", 1).unwrap());
+        assert_ne!(secret, derive("k1", 0).unwrap());
+        assert_eq!(derive("k3", 0), None);
         assert_eq!(secret.reveal().len(), 32);
         assert_eq!(secret.reveal(), secret.reveal().to_uppercase());
         assert_eq!(secret.hash().0.len(), 64);
@@ -163,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_scan_is_read_in_every_form() {
-        let secret = keys().derive("k2", number(), 0).unwrap();
+        let secret = derive("k2", 0).unwrap();
         let json = |qr: &str| serde_json::json!({"id": number(), "qr": qr, "event": "E", "tier": "T"}).to_string();
         assert_eq!(Scan::parse(&secret.reveal().to_lowercase()), Scan::Secret(secret.clone(), None));
         assert_eq!(Scan::parse(&json(secret.reveal())), Scan::Secret(secret, Some(number())));
@@ -172,13 +133,6 @@ mod tests {
         assert_eq!(Scan::parse(&number().id().to_string()), Scan::Number(number()));
         for unknown in ["", "x", "{}", "[1]", "{\"qr\":5}", "null"] {
             assert_eq!(Scan::parse(unknown), Scan::Unknown, "{unknown}");
-        }
-    }
-
-    #[test]
-    fn keys_that_are_none() {
-        for bad in ["", "k1", "k1:", "k1:zz", ":abababababababababababababababab", "k1:abab"] {
-            assert!(TicketKeys::parse(bad).is_err(), "{bad}");
         }
     }
 

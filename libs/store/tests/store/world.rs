@@ -28,6 +28,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use domain::{
     audit::{Action, AuditEntry},
     ids::{EventId, OrgId, TierId, UserId},
+    keyring::KeyRing,
     mail::{MailKey, MailPolicy},
     money::{Cents, Currency},
     stock::Stripe,
@@ -36,7 +37,7 @@ use domain::{
         number::OrderNumber,
         order::{Buyer, NewOrder, Order, OrderStatus, Origin},
         payment::{Payment, Provider},
-        secret::{SecretHash, TicketKeys},
+        secret::{SecretHash, TicketSecret},
     },
 };
 use jiff::{SignedDuration, Timestamp, civil};
@@ -379,8 +380,8 @@ pub fn order_at(event: &Event, tier: usize, quantity: u32, now: Timestamp) -> Or
 }
 
 pub fn secret(order: &Order) -> SecretHash {
-    let keys = TicketKeys::parse(&format!("k1:{}", "ab".repeat(16))).unwrap();
-    keys.derive("k1", order.number, 0).unwrap().hash()
+    let keys = KeyRing::parse(&format!("k1:{}", "ab".repeat(16))).unwrap();
+    TicketSecret::derive(&keys, "k1", order.number, 0).unwrap().hash()
 }
 
 pub fn payment(reference: &str) -> Payment {
