@@ -27,7 +27,7 @@ pub struct Provisioned {
 pub async fn provision(template: &mut Template, aws: &Aws) -> anyhow::Result<Provisioned> {
     let (tables, buckets, pools) = (template.tables()?, template.buckets()?, template.user_pools()?);
     let identities = template.email_identities()?;
-    let (dynamodb, s3, cognito) = (aws.dynamodb(), aws.s3(), aws.cognito());
+    let (dynamodb, s3, cognito) = (aws.dynamodb(), s3_client(aws), aws.cognito());
     let made_tables = futures_util::future::try_join_all(tables.iter().map(|table| table::ensure(&dynamodb, table)));
     let made_buckets = futures_util::future::try_join_all(buckets.iter().map(|bucket| ensure_bucket(&s3, bucket)));
     let made_pools = futures_util::future::try_join_all(pools.iter().map(|pool| identity::ensure(&cognito, pool)));
@@ -88,6 +88,15 @@ async fn ensure_queue(client: &aws_sdk_sqs::Client, queue: &QueueSpec) -> anyhow
         client.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn).send().await?;
     let arn = attributes.attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
     Ok((url, arn.with_context(|| format!("queue {} has no ARN", queue.name))?))
+}
+
+/// With path-style addresses wherever the endpoint is not AWS's own. Functions do without this client (`runtime::files`).
+fn s3_client(aws: &Aws) -> aws_sdk_s3::Client {
+    let mut config = aws_sdk_s3::config::Builder::from(aws.sdk_config());
+    if let Some(url) = aws.endpoint("s3") {
+        config = config.endpoint_url(url).force_path_style(true);
+    }
+    aws_sdk_s3::Client::from_conf(config.build())
 }
 
 async fn ensure_bucket(client: &aws_sdk_s3::Client, bucket: &BucketSpec) -> anyhow::Result<()> {

@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::Clock,
+    files::Files,
     rate::RateLimiter,
     settings::{Settings, SettingsError},
 };
@@ -35,6 +36,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Aws {
     sdk: SdkConfig,
+    region: String,
+    credentials: Credentials,
     endpoints: HashMap<String, String>,
     interceptors: Vec<SharedInterceptor>,
     net: net::Client,
@@ -78,8 +81,8 @@ impl Aws {
         let sdk = SdkConfig::builder()
             .http_client(net.clone())
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-            .region(Region::new(region))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .region(Region::new(region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .retry_config(RetryConfig::standard().with_max_attempts(4))
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -91,7 +94,7 @@ impl Aws {
                 (!url.is_empty()).then(|| (service, url.clone()))
             })
             .collect();
-        Aws { sdk, endpoints, interceptors: vec![], net }
+        Aws { sdk, region, credentials, endpoints, interceptors: vec![], net }
     }
 
     /// Lets `interceptor` see every call of every client; the chaos tests inject faults by it.
@@ -109,6 +112,16 @@ impl Aws {
     /// What all clients are made from, for tools that need one that functions do not.
     pub fn sdk_config(&self) -> &SdkConfig {
         &self.sdk
+    }
+
+    /// The region, `eu-central-1`.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// What requests are signed with: the function's role, as Lambda put it into the environment.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The connections of all clients.
@@ -141,18 +154,6 @@ impl Aws {
         /// A parameter store client.
         ssm, aws_sdk_ssm, "ssm"
     );
-
-    /// An S3 client, with path-style addresses wherever the endpoint is not AWS's own.
-    pub fn s3(&self) -> aws_sdk_s3::Client {
-        let mut config = aws_sdk_s3::config::Builder::from(&self.sdk);
-        if let Some(url) = self.endpoint("s3") {
-            config = config.endpoint_url(url).force_path_style(true);
-        }
-        for interceptor in &self.interceptors {
-            config = config.interceptor(interceptor.clone());
-        }
-        aws_sdk_s3::Client::from_conf(config.build())
-    }
 }
 
 /// What every handler is given. Cheap to clone.
@@ -170,7 +171,6 @@ struct Inner {
     service_keys: Option<ServiceKeys>,
     stripe: OnceLock<Option<Stripe>>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
-    s3: OnceLock<aws_sdk_s3::Client>,
     ses: OnceLock<aws_sdk_sesv2::Client>,
 }
 
@@ -195,7 +195,6 @@ impl Ctx {
             service_keys,
             stripe: OnceLock::new(),
             sqs: OnceLock::new(),
-            s3: OnceLock::new(),
             ses: OnceLock::new(),
         })))
     }
@@ -287,9 +286,10 @@ impl Ctx {
         self.0.sqs.get_or_init(|| self.0.aws.sqs())
     }
 
-    /// Files.
-    pub fn s3(&self) -> &aws_sdk_s3::Client {
-        self.0.s3.get_or_init(|| self.0.aws.s3())
+    /// Files in the bucket, as of now.
+    pub fn files(&self) -> Files<'_> {
+        let Settings { bucket_name, media_url, .. } = self.settings();
+        Files { aws: self.aws(), bucket: bucket_name, media_url, now: self.now() }
     }
 
     /// E-mail.

@@ -84,9 +84,8 @@ fn key_of(picture: &str) -> String {
 
 async fn upload_pictures(ctx: &Ctx) -> anyhow::Result<()> {
     let put = |(mood, name): (usize, &'static str)| async move {
-        let upload = ctx.s3().put_object().bucket(&ctx.settings().bucket_name).key(key_of(name));
-        let upload = upload.content_type("image/png").cache_control("public, max-age=300");
-        upload.body(picture::night(mood)?.into()).send().await?;
+        let night = picture::night(mood)?;
+        ctx.files().put(&key_of(name), night, "image/png", Some("public, max-age=300")).await?;
         anyhow::Ok(())
     };
     try_join_all(PICTURES.into_iter().enumerate().map(put)).await?;

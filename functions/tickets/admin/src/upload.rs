@@ -3,8 +3,9 @@
 //! The client speaks Cloudinary's upload protocol; we are its other end. An API key is an organization's id, and each has
 //! its own secret, derived from ours: so a signature is good for its organization's pictures only.
 
-mod picture;
 mod signature;
+
+use std::collections::BTreeSet;
 
 use axum::{
     body::Bytes,
@@ -22,22 +23,20 @@ use http::StatusCode;
 use runtime::{
     ApiError, Ctx, Json, Staff,
     openapi::{CommonErrors, ErrorBody},
+    picture::{self, Picture},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use self::{
-    picture::Picture,
-    signature::{Signed, TRANSFORMATION, check_folder, secret_of},
-};
+use self::signature::{Signed, TRANSFORMATION, check_folder, secret_of};
 use crate::wire::{Spelled, filled};
 
 /// The largest picture (DECISIONS: a Lambda request holds 6 MB of base64).
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The largest picture as a data URI.
-const MAX_DATA_URI: usize = MAX_BYTES / 3 * 4 + 200;
+/// A picture's name is random and never used again.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// The largest other field of the form.
 const MAX_FIELD: usize = 2000;
@@ -193,12 +192,12 @@ pub(crate) async fn upload(
     let form = form.map_err(|_| ApiError::invalid("", "The body must be multipart/form-data"))?;
     let form = UploadForm::read(form).await?;
     let org = form.signer(&ctx.settings().upload_secret, ctx.now().as_second())?;
-    let picture = Picture::read(form.file)?;
+    let picture = Picture::read(form.file, "file", MAX_BYTES)?;
     let public_id = format!("{}/{}", form.folder, Uuid::new_v4().simple());
     let key = format!("{}{public_id}.{}", prefix(org), picture.format);
-    let url = format!("{}/{key}", ctx.settings().media_url);
+    let url = ctx.files().public_url(&key);
     let (format, width, height, bytes) = (picture.format, picture.width, picture.height, picture.bytes.len());
-    store_picture(&ctx, key, picture).await?;
+    ctx.files().put(&key, picture.bytes, picture.mime, Some(FOR_EVER)).await?;
     Ok(Json(Uploaded {
         public_id,
         secure_url: url.clone(),
@@ -217,47 +216,22 @@ fn prefix(org: OrgId) -> String {
     format!("media/{org}/")
 }
 
-/// Its name is random and never used again, so it may be cached for ever.
-async fn store_picture(ctx: &Ctx, key: String, picture: Picture) -> Result<(), ApiError> {
-    let put = ctx
-        .s3()
-        .put_object()
-        .bucket(&ctx.settings().bucket_name)
-        .key(&key)
-        .content_type(picture.mime)
-        .cache_control("public, max-age=31536000, immutable")
-        .body(picture.bytes.into());
-    match put.send().await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            tracing::error!(?error, key, "picture not stored");
-            Err(ApiError::unavailable())
-        }
-    }
-}
-
 /// Deletes those of `urls` that are the organization's own pictures. As well as can be: what stays is logged.
 pub(crate) async fn delete_pictures(ctx: &Ctx, org: OrgId, urls: &[&str]) {
-    let base = format!("{}/", ctx.settings().media_url);
-    let own = |url: &str| url.strip_prefix(&base).filter(|key| key.starts_with(&prefix(org))).map(str::to_owned);
-    let keys: std::collections::BTreeSet<String> = urls.iter().filter_map(|url| own(url)).collect();
-    let delete = async |key: String| {
-        let delete = ctx.s3().delete_object().bucket(&ctx.settings().bucket_name).key(&key);
-        if let Err(error) = delete.send().await {
-            tracing::warn!(?error, key, "picture not deleted");
+    let files = ctx.files();
+    let keys: BTreeSet<&str> = urls.iter().filter_map(|url| files.key_of(url)).collect();
+    let own = keys.into_iter().filter(|key| key.starts_with(&prefix(org)));
+    let delete = async |key: &str| {
+        if let Err(error) = files.delete(key).await {
+            tracing::warn!(%error, key, "picture not deleted");
         }
     };
-    join_all(keys.into_iter().map(delete)).await;
-}
-
-fn too_large() -> ApiError {
-    let text = "An image may have 4 MiB (4194304 bytes) at most";
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", text)
+    join_all(own.map(delete)).await;
 }
 
 fn unreadable(error: MultipartError) -> ApiError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return too_large();
+        return picture::too_large(MAX_BYTES);
     }
     ApiError::invalid("", "The body is not readable as multipart/form-data")
 }
@@ -267,7 +241,7 @@ impl UploadForm {
         let mut form = UploadForm::default();
         while let Some(mut field) = multipart.next_field().await.map_err(unreadable)? {
             let name = field.name().unwrap_or_default().to_owned();
-            let limit = if name == "file" { MAX_DATA_URI } else { MAX_FIELD };
+            let limit = if name == "file" { picture::longest_upload(MAX_BYTES) } else { MAX_FIELD };
             let mut value = Vec::new();
             while let Some(chunk) = field.chunk().await.map_err(unreadable)? {
                 form.grow(&name, &mut value, &chunk, limit)?;
@@ -282,7 +256,7 @@ impl UploadForm {
             value.extend_from_slice(chunk);
             return Ok(());
         }
-        Err(if name == "file" { too_large() } else { ApiError::invalid(name, "is too long") })
+        Err(if name == "file" { picture::too_large(MAX_BYTES) } else { ApiError::invalid(name, "is too long") })
     }
 
     /// Keeps a field that matters; Cloudinary's others are let go.
