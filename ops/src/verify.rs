@@ -4,6 +4,7 @@
 //! [`check`] is a pure function of the items. A table that is in use changes while it is read, page by page, so what
 //! it finds there may be a moment between two pages: [`settle`] reports only what is found again.
 
+mod counter;
 mod mails;
 mod orders;
 mod secrets;
@@ -109,6 +110,7 @@ pub fn check(items: &[Item], options: &Options) -> Report {
     (report.events, report.orders, report.mails) = (table.events.len(), table.orders.len(), table.mails.len());
     stock::check(&table, &mut report);
     orders::check(&table, &mut report);
+    report.orders += counter::check(items, options, &mut report);
     mails::check(&table, options, &mut report);
     secrets::check(items, &table, options, &mut report);
     report.violations.sort();
