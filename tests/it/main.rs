@@ -8,6 +8,7 @@ mod events;
 mod gateway;
 mod infra;
 mod openapi;
+mod pos;
 mod referee;
 mod tickets;
 mod webhooks;

@@ -1,0 +1,3 @@
+//! The counter, laid out like its URLs.
+
+mod guard;
