@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     ids::{OrgId, UserId},
+    pos,
     tickets::number::OrderNumber,
     time::millis,
 };
@@ -50,7 +51,7 @@ pub enum MailKey {
         #[serde(rename = "seller")]
         org: OrgId,
         /// The sale.
-        order: Uuid,
+        order: pos::order::OrderId,
         /// One for each request to send it.
         id: Uuid,
     },
@@ -247,7 +248,7 @@ mod tests {
             MailKey::Welcome { user: USER },
             MailKey::PasswordReset { user: USER, id: ID },
             MailKey::Invitation { user: USER, id: ID },
-            MailKey::Receipt { org: OrgId::from_random([1; 16]), order: ID, id: Uuid::nil() },
+            MailKey::Receipt { org: OrgId::from_random([1; 16]), order: pos::order::OrderId(ID), id: Uuid::nil() },
             MailKey::WeeklyReport { user: USER, week: civil::date(2027, 1, 11) },
         ]
     }

@@ -7,7 +7,10 @@ use domain::{
 };
 use jiff::Timestamp;
 
-use crate::item::{Item, s};
+use crate::{
+    item::{Item, s},
+    pos::keys::pos_order,
+};
 
 /// Shards of a key that takes writes with a sale.
 pub const SHARDS: u8 = 8;
@@ -55,7 +58,7 @@ impl Key {
     pub(crate) fn mail(mail: MailKey) -> Self {
         let pk = match mail {
             MailKey::Ticket { number } => format!("ORDER#{number}"),
-            MailKey::Receipt { org, order, .. } => format!("ORG#{org}#ORDER#{order}"),
+            MailKey::Receipt { org, order, .. } => pos_order(org, order),
             MailKey::Welcome { user }
             | MailKey::PasswordReset { user, .. }
             | MailKey::Invitation { user, .. }

@@ -23,6 +23,7 @@
 //! | account | `ORG#{org}` | `ACCOUNT` | `ACCOUNT#{acct}` / org | | its org; notices of Stripe |
 //! | request | `ORG#{org}#REQUEST#{scope}#{sha256}` | `REQUEST` | | | a repeated request |
 //! | pos_figures | `ORG#{org}#FIGURES#{shard}` | `FIGURES` | | | how many orders an org has in each status |
+//! | weekly_report | `ORG#{org}` | `WEEK#{monday}` | | | who is sent it |
 //! | rate | `RATE#{class}#{address}` | window | | | the limiter; TTL |
 //! | sweep | `ORG#{org}` | `SWEEP` | | | up to when all orders of an org are settled |
 //!

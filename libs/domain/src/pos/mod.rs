@@ -3,5 +3,6 @@
 pub mod connect;
 pub mod number;
 pub mod order;
+pub mod report;
 pub mod subscription;
 pub mod tier;

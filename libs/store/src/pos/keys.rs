@@ -4,6 +4,7 @@ use domain::{
     ids::{CatalogId, OrgId},
     pos::order::OrderId,
 };
+use jiff::civil;
 use uuid::Uuid;
 
 use crate::keys::Key;
@@ -42,6 +43,10 @@ impl Key {
     /// What a client's idempotency key made.
     pub(crate) fn request(org: OrgId, scope: &str, key_hash: &str) -> Self {
         Self::new(format!("ORG#{org}#REQUEST#{scope}#{key_hash}"), "REQUEST")
+    }
+
+    pub(crate) fn weekly_report(org: OrgId, week: civil::Date) -> Self {
+        Self::new(format!("ORG#{org}"), format!("WEEK#{week}"))
     }
 
     /// How many orders an organization has in each status: one of [`SHARDS`](crate::keys::SHARDS) parts.

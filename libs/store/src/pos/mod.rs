@@ -4,6 +4,7 @@
 pub(crate) mod keys;
 pub mod order;
 pub mod org;
+pub mod report;
 
 use crate::Store;
 

@@ -3,6 +3,11 @@
 use domain::{
     ids::{OrgId, UserId},
     mail::{LEASE, Mail, MailKey, MailPolicy, MailStatus},
+    money::Currency,
+    pos::{
+        order::OrderId,
+        report::{WeeklyFigures, WeeklyReport},
+    },
     tickets::order::Order,
 };
 use jiff::{SignedDuration, civil};
@@ -226,7 +231,7 @@ async fn a_mail_that_is_not_there() {
 /// The keys of the table in the crate's documentation, for every kind but the ticket.
 fn others() -> [(MailKey, String, &'static str); 5] {
     let (user, org, id) = (UserId::from_random([5; 16]), OrgId::from_random([6; 16]), Uuid::from_u128(7));
-    let order = Uuid::from_u128(8);
+    let order = OrderId(Uuid::from_u128(8));
     let own = format!("USER#{user}");
     [
         (MailKey::Welcome { user }, own.clone(), "MAIL#welcome"),
@@ -273,4 +278,18 @@ async fn others_than_tickets_are_tried_three_times() {
     }
     assert!(load(&world, key).await.is_final());
     assert!(claim(&world, key, 100).await.is_none());
+}
+
+#[tokio::test]
+async fn a_weekly_report_is_kept_by_its_monday() {
+    let world = World::new().await;
+    let (org, week) = (OrgId::from_random([6; 16]), civil::date(2027, 1, 11));
+    let figures = WeeklyFigures { orders: 3, ..WeeklyFigures::empty(week, Currency::USD) };
+    let report = WeeklyReport { org, figures, pdf: Some("reports/a.pdf".into()), created_at: now() };
+    world.store.pos().save_weekly_report(&report).await.unwrap();
+    assert!(world.item(&format!("ORG#{org}"), "WEEK#2027-01-11").await.is_some());
+    assert_eq!(world.store.pos().load_weekly_report(org, week).await.unwrap(), Some(report));
+    for (org, week) in [(org, civil::date(2027, 1, 18)), (OrgId::from_random([7; 16]), week)] {
+        assert_eq!(world.store.pos().load_weekly_report(org, week).await.unwrap(), None);
+    }
 }
