@@ -41,6 +41,7 @@ mod identity;
 mod item;
 mod keys;
 mod list;
+mod merge;
 mod outbox;
 pub mod pos;
 mod rate;

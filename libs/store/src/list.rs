@@ -33,6 +33,28 @@ pub(crate) struct Range {
 impl Store {
     /// Reads a range, page by page, until it has what is wanted or the range ends.
     pub(crate) async fn query(&self, range: Range) -> Result<Vec<Item>, StoreError> {
+        let page = if range.equal.is_empty() { range.limit.min(1000) } else { 1000 };
+        let mut items = Vec::new();
+        let mut start = None;
+        while items.len() < range.limit {
+            let (read, next) = self.query_page(&range, page, start).await?;
+            items.extend(read);
+            start = next;
+            if start.is_none() {
+                break;
+            }
+        }
+        items.truncate(range.limit);
+        Ok(items)
+    }
+
+    /// One page of a range, of which the database looks at `page` items at most, and where the next begins.
+    pub(crate) async fn query_page(
+        &self,
+        range: &Range,
+        page: usize,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let prefix = range.index.unwrap_or_default();
         let (pk, sk) = (format!("{prefix}pk"), format!("{prefix}sk"));
         let keys = Change::default().when(&pk, "=", s(&range.pk));
@@ -44,34 +66,22 @@ impl Store {
         };
         let key_condition = all.take_condition();
         let all = range.equal.iter().fold(all, |all, (name, value)| all.when(name, "=", s(value)));
-        let filter = all.condition();
-        let page = if filter.is_some() { 1000 } else { range.limit.min(1000) };
-        let mut items = Vec::new();
-        let mut start = None;
-        while items.len() < range.limit {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .set_index_name(range.index.map(str::to_owned))
-                .set_key_condition_expression(key_condition.clone())
-                .set_filter_expression(filter.clone())
-                .set_expression_attribute_names(Some(all.names()))
-                .set_expression_attribute_values(all.values())
-                .scan_index_forward(!range.descending)
-                .set_consistent_read(range.consistent.then_some(true))
-                .limit(page as i32)
-                .set_exclusive_start_key(start)
-                .send()
-                .await?;
-            items.extend(answer.items.unwrap_or_default());
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        items.truncate(range.limit);
-        Ok(items)
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .set_index_name(range.index.map(str::to_owned))
+            .set_key_condition_expression(key_condition)
+            .set_filter_expression(all.condition())
+            .set_expression_attribute_names(Some(all.names()))
+            .set_expression_attribute_values(all.values())
+            .scan_index_forward(!range.descending)
+            .set_consistent_read(range.consistent.then_some(true))
+            .limit(page as i32)
+            .set_exclusive_start_key(start)
+            .send()
+            .await?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 
     /// Reads the same range of several partitions and merges by the sort key `order`.

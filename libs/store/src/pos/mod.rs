@@ -5,6 +5,7 @@ pub(crate) mod keys;
 pub mod order;
 pub mod org;
 pub mod report;
+pub mod sales;
 
 use crate::Store;
 

@@ -63,8 +63,8 @@ pub struct Intent {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Lines {
-    lines: Vec<Line>,
+pub(super) struct Lines {
+    pub(super) lines: Vec<Line>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -11,5 +11,6 @@ mod mails;
 mod orders;
 mod people;
 mod races;
+mod sales;
 mod steps;
 mod world;
