@@ -27,7 +27,7 @@ const LONGEST_SESSION: i64 = 24 * 3600 - 5 * 60;
 /// Each call makes at most three attempts within eight seconds, all with one idempotency key.
 #[derive(Clone, Debug)]
 pub struct Stripe {
-    transport: Transport,
+    pub(crate) transport: Transport,
 }
 
 /// An order to be paid on Stripe's page.
@@ -402,7 +402,7 @@ impl Stripe {
 }
 
 /// Ids stand in a path: what is not one names nothing.
-fn checked<'a>(prefix: &str, id: &'a str) -> Result<&'a str, StripeError> {
+pub(crate) fn checked<'a>(prefix: &str, id: &'a str) -> Result<&'a str, StripeError> {
     let well_formed = id.starts_with(prefix) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     well_formed.then_some(id).ok_or(StripeError::NotFound)
 }
@@ -436,7 +436,7 @@ fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
     Ok(Option::<Id>::deserialize(deserializer)?.map(Id::into_inner))
 }
 
-fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
+pub(crate) fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
