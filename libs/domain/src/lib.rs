@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod ids;
 pub mod keyring;
+pub mod ledger;
 pub mod link;
 pub mod mail;
 pub mod member;

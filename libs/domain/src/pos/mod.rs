@@ -1,8 +1,12 @@
 //! The counter (contract `pos.md`): catalogs, orders, their payments, tips, splits, subscriptions.
 
 pub mod connect;
+pub mod days;
 pub mod number;
 pub mod order;
+pub mod payout;
 pub mod report;
+pub mod split;
 pub mod subscription;
 pub mod tier;
+pub mod tip;
