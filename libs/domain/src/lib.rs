@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod ids;
+pub mod json_text;
 pub mod keyring;
 pub mod ledger;
 pub mod link;

@@ -159,6 +159,32 @@ impl Member {
         }
     }
 
+    /// Have they been invited, and not accepted yet? Then nobody can sign in as them.
+    pub fn is_pending(&self) -> bool {
+        self.invitation.as_ref().is_some_and(|invitation| invitation.accepted_at.is_none())
+    }
+
+    /// May they sign in and have their password reset?
+    pub fn may_sign_in(&self) -> bool {
+        self.is_active && !self.is_pending()
+    }
+
+    /// First name and last name, each empty when there is none. Where they are not known apart, the full name is cut at
+    /// its first space.
+    pub fn first_and_last_name(&self) -> (&str, &str) {
+        if self.first_name.is_none() && self.last_name.is_none() {
+            return self.name.split_once(' ').unwrap_or((&self.name, ""));
+        }
+        (self.first_name.as_deref().unwrap_or_default(), self.last_name.as_deref().unwrap_or_default())
+    }
+
+    /// Names them anew, and in full; empty is none.
+    pub fn rename(&mut self, first: &str, last: &str) {
+        let known = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        (self.first_name, self.last_name) = (known(first), known(last));
+        self.name = format!("{first} {last}").trim().to_owned();
+    }
+
     /// May they see this catalog? Staff see those they are assigned to (POS §4).
     pub fn sees_catalog(&self, catalog: CatalogId) -> bool {
         self.role != Some(Role::Staff) || self.catalogs.contains(&catalog)
@@ -173,8 +199,11 @@ pub struct Org {
     /// Its name.
     pub name: String,
     /// What its clients keep here; never read by us (POS §3).
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(with = "crate::json_text", default = "Map::new", skip_serializing_if = "Map::is_empty")]
     pub settings: Map<String, Value>,
+    /// Where it is, `US`: what its account at Stripe is opened with, unless the request says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
     /// Phones that take payments by tap (POS §2.2).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tap_to_pay_devices: BTreeSet<String>,
@@ -189,6 +218,63 @@ pub struct Org {
 impl Org {
     /// An organization without settings.
     pub fn new(id: OrgId, name: String, now: Timestamp) -> Self {
-        Org { id, name, settings: Map::new(), tap_to_pay_devices: BTreeSet::new(), created_at: now, updated_at: None }
+        Org {
+            id,
+            name,
+            settings: Map::new(),
+            country: None,
+            tap_to_pay_devices: BTreeSet::new(),
+            created_at: now,
+            updated_at: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn member(name: &str) -> Member {
+        let (user, org) = (UserId::from_random([1; 16]), OrgId::from_random([2; 16]));
+        Member::new(user, org, "eva@example.com".into(), name.into(), Some(Role::Staff), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn names_apart_and_in_full() {
+        for (name, apart) in [("Eva", ("Eva", "")), ("Eva Maria Holm", ("Eva", "Maria Holm")), ("", ("", ""))] {
+            assert_eq!(member(name).first_and_last_name(), apart);
+        }
+        let mut eva = member("Eva Holm");
+        for (first, last, name) in [("Eva Maria", "Holm", "Eva Maria Holm"), ("", "Holm", "Holm"), ("Eva", "", "Eva")] {
+            eva.rename(first, last);
+            assert_eq!((eva.first_and_last_name(), eva.name.as_str()), ((first, last), name));
+        }
+    }
+
+    #[test]
+    fn who_is_invited_signs_in_once_they_accepted() {
+        let mut eva = member("Eva");
+        assert!(eva.may_sign_in());
+        let invitation =
+            Invitation { by: eva.user, at: Timestamp::UNIX_EPOCH, link_hash: Some("ab".into()), accepted_at: None };
+        eva.invitation = Some(invitation.clone());
+        assert!(eva.is_pending() && !eva.may_sign_in());
+        eva.invitation = Some(Invitation { accepted_at: Some(Timestamp::UNIX_EPOCH), ..invitation });
+        assert!(eva.may_sign_in());
+        eva.is_active = false;
+        assert!(!eva.may_sign_in());
+    }
+
+    #[test]
+    fn settings_come_back_as_they_came() {
+        let mut org = Org::new(OrgId::from_random([2; 16]), "Home".into(), Timestamp::UNIX_EPOCH);
+        assert_eq!(serde_json::to_value(&org).unwrap().get("settings"), None);
+        assert_eq!(serde_json::from_value::<Org>(serde_json::to_value(&org).unwrap()).unwrap(), org);
+        let settings = json!({"": 1e300, "deep": [[[{"a": null}]]], "text": "ä\u{0}"});
+        org.settings = settings.as_object().unwrap().clone();
+        let item = serde_json::to_value(&org).unwrap();
+        assert!(item["settings"].is_string(), "{item}");
+        assert_eq!(serde_json::from_value::<Org>(item).unwrap(), org);
     }
 }

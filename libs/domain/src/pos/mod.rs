@@ -4,6 +4,7 @@ pub mod connect;
 pub mod days;
 pub mod number;
 pub mod order;
+pub mod password;
 pub mod payout;
 pub mod report;
 pub mod split;
