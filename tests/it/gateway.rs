@@ -40,7 +40,40 @@ async fn what_the_template_does_not_name_is_not_there() {
         let answer = app.call(method.clone(), path).send().await;
         assert_eq!(answer.status, 404, "{method} {path}: {}", answer.body);
     }
+    let elsewhere = async |path: &str| app.get(path).send().await.body;
+    assert_eq!(elsewhere("/api/events").await, json!({"message": "Not Found"}), "API Gateway's own");
     app.get("/tickets/api/events?unknown=1&a[]=2").send().await.expect(200);
+}
+
+/// Contract `tickets.md` §1, `pos.md` §1.3: also where no function has the route, and whatever the method.
+#[tokio::test]
+async fn unknown_paths_of_a_surface_are_refused_in_its_shape() {
+    let app = App::start().await;
+    for (method, path) in [
+        (Method::GET, "/tickets/api/nothing"),
+        (Method::PATCH, "/tickets/api/events"),
+        (Method::POST, "/tickets/api/events/a/b/c?x=1"),
+        (Method::DELETE, "/tickets/nothing"),
+    ] {
+        let answer = app.call(method.clone(), path).json(&json!({})).send().await;
+        assert_eq!(answer.status, 404, "{method} {path}");
+        assert_eq!(answer.body, json!({"success": false, "error": "Not found", "code": "NOT_FOUND"}));
+    }
+    for (method, path) in
+        [(Method::GET, "/pos/nothing"), (Method::PUT, "/pos/auth/login"), (Method::PATCH, "/pos/a/b/c/d/e/f/g")]
+    {
+        let answer = app.call(method.clone(), path).send().await;
+        assert_eq!(answer.status, 404, "{method} {path}");
+        assert_eq!(answer.body, json!({"error": "Not found", "message": "Not found", "code": "NOT_FOUND"}));
+    }
+    let preflight = app
+        .call(Method::OPTIONS, "/pos/nothing")
+        .header("origin", ORIGIN)
+        .header("access-control-request-method", "PATCH")
+        .send()
+        .await;
+    assert_eq!((preflight.status.as_u16(), header(&preflight, "access-control-allow-origin")), (204, ORIGIN));
+    assert!(header(&preflight, "access-control-allow-methods").contains("PATCH"));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! Which route answers a request, by the rules of HTTP APIs: the most specific path wins, segment by segment
-//! (literal over `{param}` over `{proxy+}`), then the exact method over `ANY`, and `$default` comes last.
+//! Which route answers a request, by the rules of HTTP APIs: a path that matches to its end over a greedy one, then the more
+//! specific, segment by segment (literal over `{param}` over `{proxy+}`), then the exact method over `ANY`, and `$default`
+//! comes last.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -61,8 +62,11 @@ impl Routes {
         }
         // Sorted once, so that the first that matches is the most specific.
         table.routes.sort_by(|a, b| {
-            let rank = |route: &Route| route.segments.iter().map(Segment::rank).collect::<Vec<_>>();
-            (rank(a), a.spec.method == "ANY").cmp(&(rank(b), b.spec.method == "ANY"))
+            let rank = |route: &Route| {
+                let segments: Vec<_> = route.segments.iter().map(Segment::rank).collect();
+                (matches!(route.segments.last(), Some(Segment::Rest(_))), segments, route.spec.method == "ANY")
+            };
+            rank(a).cmp(&rank(b))
         });
         table
     }
@@ -167,6 +171,33 @@ mod tests {
         assert_eq!(key("POST", "/pets/dog/1"), "ANY /{proxy+}");
         assert_eq!(key("DELETE", "/pets"), "ANY /pets");
         assert_eq!(key("GET", "/"), "$default");
+    }
+
+    /// As API Gateway does it: first any full match, whatever the order in the template, then the longest greedy one.
+    #[test]
+    fn a_greedy_route_takes_only_what_no_other_takes() {
+        let keys = [
+            "GET /pos/{proxy+}",
+            "POST /pos/{proxy+}",
+            "GET /pos/orders/{id}",
+            "POST /pos/orders",
+            "GET /pos/{a}/{b}/c",
+            "GET /{any}/last",
+        ];
+        for routes in [table(&keys), table(&keys.into_iter().rev().collect::<Vec<_>>())] {
+            let key = |method: &str, path: &str| routes.find(method, path).map(|found| found.route_key());
+            assert_eq!(key("GET", "/pos/orders/1").unwrap(), "GET /pos/orders/{id}");
+            assert_eq!(key("GET", "/pos/orders/1/c").unwrap(), "GET /pos/{a}/{b}/c");
+            assert_eq!(key("GET", "/pos/orders").unwrap(), "GET /pos/{proxy+}", "a known path with another method");
+            assert_eq!(key("POST", "/pos/orders").unwrap(), "POST /pos/orders");
+            assert_eq!(key("POST", "/pos/orders/1").unwrap(), "POST /pos/{proxy+}");
+            assert_eq!(key("GET", "/pos/a/b/d").unwrap(), "GET /pos/{proxy+}");
+            assert_eq!(key("GET", "/pos/last").unwrap(), "GET /{any}/last", "less specific, but whole");
+            assert_eq!(key("OPTIONS", "/pos/orders"), None);
+            assert_eq!(key("GET", "/pos/"), None);
+        }
+        let routes = table(&["GET /pos/{proxy+}"]);
+        assert_eq!(routes.find("GET", "/pos/a/b%20c").unwrap().parameters["proxy"], "a/b c");
     }
 
     #[test]

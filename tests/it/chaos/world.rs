@@ -9,7 +9,7 @@ use std::{
 use domain::{
     audit::{Action, AuditEntry},
     ids::{EventId, OrgId, TierId, UserId},
-    mail::MailStatus,
+    mail::{MailKey, MailStatus},
     member::Org,
     money::{Cents, Currency},
     tickets::{
@@ -340,9 +340,9 @@ impl World {
         let accepted = self.wire.accepted.lock().unwrap();
         let mut wrong = Vec::new();
         for mail in mails.iter().filter(|mail| mail.status == MailStatus::Sent) {
-            let order = orders.iter().find(|order| order.number == mail.number).unwrap();
+            let order = orders.iter().find(|order| mail.key == MailKey::Ticket { number: order.number }).unwrap();
             if !accepted.contains(&order.buyer.email) {
-                wrong.push(format!("invariant 5: {} is marked as sent, and was not", mail.number));
+                wrong.push(format!("invariant 5: {} is marked as sent, and was not", order.number));
             }
         }
         wrong

@@ -5,10 +5,11 @@ mod status;
 use axum::{
     extract::State,
     response::{Html, IntoResponse},
+    routing::{MethodRouter, any},
 };
 use domain::time::iso;
 use http::header;
-use runtime::{Ctx, Function, Json, Surface, openapi::CommonErrors};
+use runtime::{ApiError, Ctx, Function, Json, Surface, openapi::CommonErrors};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -31,6 +32,16 @@ fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(show_docs))
         .routes(routes!(status::show_status))
         .routes(routes!(status::show_caller))
+        .route("/tickets/{*path}", elsewhere(Surface::Tickets))
+        .route("/pos/{*path}", elsewhere(Surface::Pos))
+}
+
+/// Where a surface has no such path, or not with this method: refused as that surface refuses.
+fn elsewhere(surface: Surface) -> MethodRouter<Ctx> {
+    any(move || async move {
+        let error = ApiError::not_found("NOT_FOUND", "Not found");
+        (error.status, axum::Json(surface.error_body(&error)))
+    })
 }
 
 /// The health of the tickets surface (contract `tickets.md` §2).
