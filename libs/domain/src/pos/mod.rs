@@ -1,11 +1,14 @@
 //! The counter (contract `pos.md`): catalogs, orders, their payments, tips, splits, subscriptions.
 
+pub mod catalog;
 pub mod connect;
 pub mod days;
+pub mod menu;
 pub mod number;
 pub mod order;
 pub mod password;
 pub mod payout;
+pub mod product;
 pub mod report;
 pub mod split;
 pub mod subscription;
