@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod connect;
+pub mod customer;
 pub mod days;
 pub mod menu;
 pub mod number;

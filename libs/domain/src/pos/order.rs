@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::customer::customer_id;
 pub use super::number::OrderId;
 use crate::{
     ids::{CatalogId, CatalogProductId, CategoryId, CustomerId, OrgId, ProductId, UserId},
@@ -297,6 +298,30 @@ pub enum StepError {
     /// Subtotal, tax and tip do not make the total (contract §19), or an amount is negative.
     #[error("The total must be subtotal plus tax plus tip")]
     Total,
+    /// Somebody has paid a part of it.
+    #[error("A part of the order is paid already")]
+    Paid,
+}
+
+/// What a client changes about an order. Absent is unchanged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edit {
+    /// Price of all lines.
+    pub subtotal: Option<Cents>,
+    /// Tax on it.
+    pub tax: Option<Cents>,
+    /// Tip.
+    pub tip: Option<Cents>,
+    /// What is to be paid; follows from the other three where it is absent.
+    pub total: Option<Cents>,
+    /// How it will be paid.
+    pub method: Option<Method>,
+    /// Under which name it is put aside.
+    pub hold_name: Option<String>,
+    /// `Some(None)` takes them away.
+    pub notes: Option<Option<String>>,
+    /// Lower case; `Some(None)` takes it away.
+    pub customer_email: Option<Option<String>>,
 }
 
 /// What a card payment that succeeded means for its order.
@@ -380,14 +405,16 @@ impl Order {
         self.with_payment(payment, now)
     }
 
-    /// All of the order in cash. Answers the payment, whose change is what goes back over the counter.
+    /// All that is left of the order in cash. Answers the payment, whose change is what goes back over the counter.
     pub fn pay_cash(&self, id: Uuid, tendered: Cents, now: Timestamp) -> Result<(Order, Payment), StepError> {
         self.in_any(&[Status::Pending, Status::Held])?;
         let due = self.remaining();
         if tendered < due {
             return Err(StepError::TooLittleCash);
         }
-        let payment = Payment::cash(id, due, self.tip, tendered, now);
+        // Which of several payments has the tip in it, only the client could say.
+        let tip = if self.paid.is_zero() { self.tip } else { Cents::ZERO };
+        let payment = Payment::cash(id, due, tip, tendered, now);
         Ok((self.with_payment(&payment, now)?, payment))
     }
 
@@ -424,10 +451,10 @@ impl Order {
         Order { refunded: (self.refunded - amount).max(Cents::ZERO), status, ..self.changed(now) }
     }
 
-    /// Puts the order aside (contract §8: only from `pending`).
-    pub fn hold(&self, by: UserId, now: Timestamp) -> Result<Order, StepError> {
+    /// Puts the order aside with what changed meanwhile (contract §8: only from `pending`).
+    pub fn hold(&self, by: UserId, edit: Edit, now: Timestamp) -> Result<Order, StepError> {
         self.in_any(&[Status::Pending])?;
-        Ok(Order { status: Status::Held, held_at: Some(now), held_by: Some(by), ..self.changed(now) })
+        Ok(Order { status: Status::Held, held_at: Some(now), held_by: Some(by), ..self.edit(edit, now)? })
     }
 
     /// Takes it up again; its name is kept.
@@ -436,25 +463,49 @@ impl Order {
         Ok(Order { status: Status::Pending, held_at: None, held_by: None, ..self.changed(now) })
     }
 
+    /// Gives up a payment that was on its way or not begun. A card that pays all the same is honoured, see [`Order::settle`].
+    pub fn fail(&self, now: Timestamp) -> Result<Order, StepError> {
+        self.in_any(&[Status::Pending, Status::Processing])?;
+        Ok(Order { status: Status::Failed, ..self.changed(now) })
+    }
+
     /// May it be deleted? Only what nobody has paid anything for.
     pub fn delete(&self) -> Result<(), StepError> {
         self.in_any(&[Status::Pending, Status::Held])?;
-        if self.paid.is_zero() { Ok(()) } else { Err(StepError::Status(self.status)) }
+        if self.paid.is_zero() { Ok(()) } else { Err(StepError::Paid) }
     }
 
-    /// Edits by the client: nothing that was paid may change its price, and the total must hold together.
-    pub fn edit(&self, edit: impl FnOnce(&mut Order), now: Timestamp) -> Result<Order, StepError> {
+    /// Edits by the client: a price that somebody has begun to pay stays, and the total must hold together.
+    pub fn edit(&self, edit: Edit, now: Timestamp) -> Result<Order, StepError> {
         let mut edited = self.changed(now);
-        edit(&mut edited);
+        edited.hold_name = edit.hold_name.or(edited.hold_name);
+        edited.notes = edit.notes.unwrap_or(edited.notes);
+        if let Some(method) = edit.method.filter(|method| Some(*method) != self.method) {
+            self.in_any(&[Status::Pending, Status::Held, Status::Processing, Status::Failed])?;
+            edited.method = Some(method);
+        }
+        if let Some(email) = edit.customer_email {
+            edited.set_customer(email);
+        }
+        edited.subtotal = edit.subtotal.unwrap_or(self.subtotal);
+        edited.tax = edit.tax.unwrap_or(self.tax);
+        edited.tip = edit.tip.unwrap_or(self.tip);
+        edited.total = edit.total.unwrap_or(edited.subtotal + edited.tax + edited.tip);
+        edited.check_total()?;
         let price = |order: &Order| (order.subtotal, order.tax, order.tip, order.total);
         if price(&edited) != price(self) {
             self.in_any(&[Status::Pending, Status::Held])?;
-            edited.check_total()?;
-            if edited.total < self.paid {
-                return Err(StepError::TooMuch);
+            if !self.paid.is_zero() {
+                return Err(StepError::Paid);
             }
         }
         Ok(edited)
+    }
+
+    /// Whose order it is, by a lower-case address: a receipt goes there, and a customer of its catalog is known by it.
+    pub fn set_customer(&mut self, email: Option<String>) {
+        self.customer = email.as_deref().map(|email| customer_id(self.org, self.catalog, email));
+        self.customer_email = email;
     }
 }
 
@@ -529,4 +580,4 @@ pub fn share_refund(payments: &[Payment], refunds: &[Refund], amount: Cents) -> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::pos) mod tests;
