@@ -4,6 +4,7 @@
 //! its connections, retries with the caller's idempotency key, and links none of the answers it never reads.
 
 pub mod client;
+pub mod connect;
 pub mod event;
 pub mod signature;
 pub mod till;

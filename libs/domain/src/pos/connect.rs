@@ -1,9 +1,12 @@
 //! An organization's account at Stripe, as Stripe last described it (contract §10).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::OrgId, time::millis};
+use crate::{ids::OrgId, money::Currency, time::millis};
+
+/// How long what Stripe said is believed (contract §10).
+pub const FRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// How far an organization is on its way to taking cards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,6 +33,33 @@ impl OnboardingState {
             Self::Disabled => "disabled",
         }
     }
+}
+
+/// What Stripe says of an account, as far as we keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountFacts {
+    /// May it take payments?
+    pub charges_enabled: bool,
+    /// May it be paid out?
+    pub payouts_enabled: bool,
+    /// Has the owner said all that was asked?
+    pub details_submitted: bool,
+    /// What Stripe wants to know now.
+    pub currently_due: Vec<String>,
+    /// What Stripe wanted to know before.
+    pub past_due: Vec<String>,
+    /// Why it is disabled.
+    pub disabled_reason: Option<String>,
+    /// The business's name there.
+    pub business_name: Option<String>,
+    /// The bank account's last digits.
+    pub bank_last4: Option<String>,
+    /// The bank's name.
+    pub bank_name: Option<String>,
+    /// Upper case, `US`.
+    pub country: String,
+    /// What it is paid out in.
+    pub currency: Currency,
 }
 
 /// A connected account.
@@ -65,6 +95,9 @@ pub struct ConnectedAccount {
     pub bank_name: Option<String>,
     /// Upper case, `US`.
     pub country: String,
+    /// What it is paid out in.
+    #[serde(default = "dollars")]
+    pub currency: Currency,
     /// Its Terminal location, `tml_…`, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
@@ -79,7 +112,39 @@ pub struct ConnectedAccount {
     pub created_at: Timestamp,
 }
 
+fn dollars() -> Currency {
+    Currency::USD
+}
+
 impl ConnectedAccount {
+    /// An account that was opened at Stripe just now.
+    pub fn opened(org: OrgId, account: String, facts: AccountFacts, now: Timestamp) -> Self {
+        ConnectedAccount {
+            org,
+            account,
+            charges_enabled: facts.charges_enabled,
+            payouts_enabled: facts.payouts_enabled,
+            details_submitted: facts.details_submitted,
+            currently_due: facts.currently_due,
+            past_due: facts.past_due,
+            disabled_reason: facts.disabled_reason,
+            business_name: facts.business_name,
+            bank_last4: facts.bank_last4,
+            bank_name: facts.bank_name,
+            country: facts.country,
+            currency: facts.currency,
+            location: None,
+            link_given: false,
+            synced_at: now,
+            created_at: now,
+        }
+    }
+
+    /// Must Stripe be asked before it is shown? Its owner may just come back from Stripe's page, or it was long ago.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        self.link_given || now.duration_since(self.synced_at) > FRESH
+    }
+
     /// The first that holds, in the contract's order.
     pub fn onboarding_state(&self) -> OnboardingState {
         if !self.details_submitted {
@@ -104,10 +169,8 @@ mod tests {
 
     #[test]
     fn the_first_that_holds() {
-        let account =
-            |submitted, reason: Option<&str>, past: &[&str], due: &[&str], charges, payouts| ConnectedAccount {
-                org: OrgId::from_random([1; 16]),
-                account: "acct_1".into(),
+        let account = |submitted, reason: Option<&str>, past: &[&str], due: &[&str], charges, payouts| {
+            let facts = AccountFacts {
                 charges_enabled: charges,
                 payouts_enabled: payouts,
                 details_submitted: submitted,
@@ -118,11 +181,10 @@ mod tests {
                 bank_last4: None,
                 bank_name: None,
                 country: "US".into(),
-                location: None,
-                link_given: false,
-                synced_at: Timestamp::UNIX_EPOCH,
-                created_at: Timestamp::UNIX_EPOCH,
+                currency: Currency::USD,
             };
+            ConnectedAccount::opened(OrgId::from_random([1; 16]), "acct_1".into(), facts, Timestamp::UNIX_EPOCH)
+        };
         use OnboardingState::*;
         let cases = [
             (account(false, Some("x"), &["a"], &["a"], true, true), NotStarted),
@@ -136,5 +198,10 @@ mod tests {
         for (account, state) in cases {
             assert_eq!(account.onboarding_state(), state, "{account:?}");
         }
+        let mut account = account(true, None, &[], &[], true, true);
+        assert!(!account.is_stale(account.synced_at + FRESH));
+        assert!(account.is_stale(account.synced_at + FRESH + SignedDuration::from_millis(1)));
+        account.link_given = true;
+        assert!(account.is_stale(account.synced_at));
     }
 }

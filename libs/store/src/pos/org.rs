@@ -2,13 +2,18 @@
 
 use domain::{
     ids::OrgId,
-    pos::{connect::ConnectedAccount, subscription::Subscription},
+    member::Org,
+    pos::{
+        connect::{AccountFacts, ConnectedAccount},
+        subscription::Subscription,
+    },
 };
+use jiff::Timestamp;
 
 use super::Pos;
 use crate::{
     error::StoreError,
-    item::{Item, from_item, index, n, text, to_item},
+    item::{Item, attr, from_item, index, n, s, text, to_item},
     keys::Key,
     list::Range,
     tx::{Change, Tx, TxError},
@@ -54,6 +59,21 @@ impl Pos<'_> {
         Ok(terms)
     }
 
+    /// An organization with its subscription and account, by one call.
+    pub async fn load_org(&self, org: OrgId) -> Result<Option<(Org, Terms)>, StoreError> {
+        let keys = vec![Key::org(org).item(), Key::subscription(org).item(), Key::account(org).item()];
+        let (mut found, mut terms) = (None, Terms::default());
+        for item in self.0.batch_get(keys, true).await? {
+            match text(&item, "entity") {
+                Some("org") => found = Some(from_item(item)?),
+                Some("subscription") => terms.subscription = Some(from_item(item)?),
+                Some("account") => terms.account = Some(from_item(item)?),
+                _ => {}
+            }
+        }
+        Ok(found.map(|org| (org, terms)))
+    }
+
     /// Writes the next version of a subscription over the one that was read; `Stale` when it changed. `None`: the first one.
     pub async fn save_subscription(
         &self,
@@ -78,18 +98,74 @@ impl Pos<'_> {
         Ok(self.load_terms(org).await?.subscription)
     }
 
-    /// Writes an account as Stripe describes it now. An organization has one account for ever, and an account one
-    /// organization: false when it has another.
-    pub async fn save_account(&self, account: &ConnectedAccount) -> Result<bool, StoreError> {
+    /// Writes an account for the first time. An organization has one for ever, whoever else tries: that one is answered.
+    pub async fn open_account(&self, account: &ConnectedAccount) -> Result<ConnectedAccount, StoreError> {
         let mut item = to_item("account", &Key::account(account.org), account)?;
         index(&mut item, "gsi1", format!("ACCOUNT#{}", account.account), account.org.to_string());
-        let same = |change: Change| change.when("account", "=", crate::item::s(&account.account));
-        let condition = Change::default().when_either(&[&|change: Change| change.when_absent("pk"), &same]);
-        match self.0.tx().put(item, condition)?.commit().await {
-            Ok(()) => Ok(true),
-            Err(TxError::Refused(_)) => Ok(false),
+        match self.0.tx().create(item)?.commit().await {
+            Ok(()) => Ok(account.clone()),
+            Err(TxError::Refused(_)) => self.load_terms(account.org).await?.account.ok_or(StoreError::Stale),
             Err(TxError::Store(error)) => Err(error),
         }
+    }
+
+    /// Writes what Stripe says of an account now, and nothing else of it. Answers the account after it; `Stale` when the
+    /// organization has no such account.
+    pub async fn sync_account(
+        &self,
+        org: OrgId,
+        account: &str,
+        facts: &AccountFacts,
+        now: Timestamp,
+    ) -> Result<ConnectedAccount, StoreError> {
+        let mut change = Change::default()
+            .set("charges_enabled", attr(&facts.charges_enabled)?)
+            .set("payouts_enabled", attr(&facts.payouts_enabled)?)
+            .set("details_submitted", attr(&facts.details_submitted)?)
+            .set("currently_due", attr(&facts.currently_due)?)
+            .set("past_due", attr(&facts.past_due)?)
+            .set("country", s(&facts.country))
+            .set("currency", attr(&facts.currency)?)
+            .set("link_given", attr(&false)?)
+            .set("synced_at", n(now.as_millisecond()));
+        for (name, text) in [
+            ("disabled_reason", &facts.disabled_reason),
+            ("business_name", &facts.business_name),
+            ("bank_last4", &facts.bank_last4),
+            ("bank_name", &facts.bank_name),
+        ] {
+            change = match text {
+                Some(text) => change.set(name, s(text)),
+                None => change.remove(name),
+            };
+        }
+        self.change_account(org, account, change).await?.ok_or(StoreError::Stale)
+    }
+
+    /// Notes that an onboarding link was given out: what Stripe says may change any moment.
+    pub async fn note_link_given(&self, org: OrgId, account: &str) -> Result<(), StoreError> {
+        self.change_account(org, account, Change::default().set("link_given", attr(&true)?)).await.map(drop)
+    }
+
+    /// Notes the account's Terminal location, unless it has one. Answers the one that it has.
+    pub async fn save_location(&self, org: OrgId, account: &str, location: &str) -> Result<String, StoreError> {
+        let change = Change::default().set("location", s(location)).when_absent("location");
+        if self.change_account(org, account, change).await?.is_some() {
+            return Ok(location.to_owned());
+        }
+        let account = self.load_terms(org).await?.account;
+        account.and_then(|account| account.location).ok_or(StoreError::Stale)
+    }
+
+    /// Changes the organization's account if it is this one; nothing when that or the change's condition does not hold.
+    async fn change_account(
+        &self,
+        org: OrgId,
+        account: &str,
+        change: Change,
+    ) -> Result<Option<ConnectedAccount>, StoreError> {
+        let change = change.when("account", "=", s(account));
+        self.0.change(&Key::account(org), change).await?.ok().map(from_item).transpose()
     }
 
     /// Whose an account at Stripe is.
