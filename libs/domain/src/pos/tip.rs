@@ -3,12 +3,16 @@
 //! A pool is written as versions, like an order. What its members get is decided when it is calculated, fixed when it is
 //! finalized, and then paid out through the ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
-use super::{days::Days, payout::Payout};
+use super::{
+    days::{Days, day_of},
+    order::{Order, Status},
+    payout::Payout,
+};
 use crate::{
     ids::{OrgId, PoolId, UserId},
     ledger::{Cause, Owner, Transfer, TransferError},
@@ -63,6 +67,72 @@ pub fn share_by_hours(total: Cents, hours: &[Hours]) -> Option<Vec<Cents>> {
         share
     };
     Some(hours.iter().enumerate().map(share).collect())
+}
+
+/// What orders were tipped: how many, and how much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tipped {
+    /// Orders.
+    pub orders: u32,
+    /// Of these, with a tip.
+    pub tipped: u32,
+    /// Their tips.
+    pub tips: Cents,
+}
+
+impl Tipped {
+    fn add(&mut self, order: &Order) {
+        self.orders += 1;
+        self.tipped += u32::from(order.tip > Cents::ZERO);
+        self.tips = self.tips + order.tip;
+    }
+}
+
+/// `sum / count`, rounded half up; nothing for none.
+pub fn average(sum: Cents, count: u32) -> Cents {
+    let count = i64::from(count);
+    if count == 0 { Cents::ZERO } else { Cents((2 * sum.0 + count).div_euclid(2 * count)) }
+}
+
+/// The tips of completed orders, in all, by who sold, and by day (UTC).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TipSums {
+    /// All.
+    pub all: Tipped,
+    /// What was sold, without tax and tip.
+    pub subtotal: Cents,
+    /// By who sold.
+    pub by_user: HashMap<UserId, Tipped>,
+    /// By day.
+    pub by_day: BTreeMap<civil::Date, Tipped>,
+}
+
+impl TipSums {
+    /// Counts an order, if it is completed.
+    pub fn add(&mut self, order: &Order) {
+        if order.status != Status::Completed {
+            return;
+        }
+        self.all.add(order);
+        self.subtotal = self.subtotal + order.subtotal;
+        self.by_user.entry(order.user).or_default().add(order);
+        self.by_day.entry(day_of(order.created_at)).or_default().add(order);
+    }
+
+    /// What each was tipped.
+    pub fn earned(&self) -> HashMap<UserId, Cents> {
+        self.by_user.iter().map(|(user, tipped)| (*user, tipped.tips)).collect()
+    }
+
+    /// Tips in percent of what was sold, rounded half up to two places.
+    pub fn percent(&self) -> f64 {
+        if self.subtotal <= Cents::ZERO {
+            return 0.0;
+        }
+        let sold = i128::from(self.subtotal.0);
+        let hundredths = (i128::from(self.all.tips.0) * 20_000 + sold).div_euclid(2 * sold);
+        hundredths as f64 / 100.0
+    }
 }
 
 /// How far a pool is.
@@ -395,6 +465,35 @@ mod tests {
         let paid: Vec<_> = finalized.transfers().unwrap().iter().map(|transfer| transfer.legs()[1].amount.0).collect();
         assert_eq!(paid, [750, 250]);
         assert_eq!(finalized.transfers(), finalized.transfers(), "however often it is asked");
+    }
+
+    #[test]
+    fn completed_orders_are_summed() {
+        let order = |n: u8, tip: i64, status: &str| -> Order {
+            let json = serde_json::json!({
+                "id": uuid::Uuid::nil(), "org": user(1), "version": 0, "status": status, "subtotal": 1000, "tax": 0,
+                "tip": tip, "total": 1000 + tip, "paid": 0, "refunded": 0, "payments": 0, "user": user(n),
+                "item_count": 0, "created_at": now().as_millisecond() + i64::from(n) * 86_400_000,
+                "updated_at": 0,
+            });
+            serde_json::from_value(json).unwrap()
+        };
+        let mut sums = TipSums::default();
+        for (n, tip, status) in [(1, 200, "completed"), (1, 0, "completed"), (2, 151, "completed")] {
+            sums.add(&order(n, tip, status));
+        }
+        let before = sums.clone();
+        for status in ["pending", "processing", "failed", "refunded", "held"] {
+            sums.add(&order(1, 900, status));
+        }
+        assert_eq!(sums, before, "only completed ones");
+        assert_eq!(sums.all, Tipped { orders: 3, tipped: 2, tips: Cents(351) });
+        assert_eq!((sums.subtotal, sums.percent()), (Cents(3000), 11.7));
+        assert_eq!(sums.earned(), HashMap::from([(user(1), Cents(200)), (user(2), Cents(151))]));
+        let days: Vec<_> = sums.by_day.iter().map(|(day, tipped)| (day.to_string(), tipped.tips.0)).collect();
+        assert_eq!(days, [("2027-01-16".to_owned(), 200), ("2027-01-17".to_owned(), 151)]);
+        assert_eq!([(5, 2), (4, 3), (0, 0)].map(|(sum, count)| average(Cents(sum), count).0), [3, 1, 0]);
+        assert_eq!(TipSums::default().percent(), 0.0);
     }
 
     #[test]
