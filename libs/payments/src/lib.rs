@@ -6,7 +6,9 @@
 pub mod client;
 pub mod connect;
 pub mod event;
+pub mod register;
 pub mod signature;
+pub mod terminal;
 pub mod till;
 mod transport;
 pub mod webhook;
@@ -16,6 +18,7 @@ pub use client::{
     RefundStatus, SessionStatus, Stripe,
 };
 pub use event::{EventKind, StripeEvent};
+pub use register::{IntentNotice, Refunded, Register, RegisterError, Settled};
 pub use signature::{Secret, SignatureError};
 pub use till::{Expired, Outcome, Till, TillError};
 pub use transport::StripeError;

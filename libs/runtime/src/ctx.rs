@@ -21,7 +21,7 @@ use domain::{
 };
 use identity::{Cognito, ServiceKeys, TokenVerifier};
 use jiff::Timestamp;
-use payments::{Stripe, Till};
+use payments::{Register, Stripe, Till};
 use store::Store;
 use uuid::Uuid;
 
@@ -279,6 +279,11 @@ impl Ctx {
     /// Where money is taken and given back, as of now.
     pub fn till(&self) -> Till<'_> {
         Till { store: self.store(), stripe: self.stripe(), now: self.now() }
+    }
+
+    /// Where the counter's card money is taken and given back, as of now.
+    pub fn register(&self) -> Register<'_> {
+        Register { store: self.store(), stripe: self.stripe(), now: self.now() }
     }
 
     /// Queues.

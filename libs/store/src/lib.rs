@@ -17,8 +17,8 @@
 //! | pos_order | `ORG#{org}#ORDER#{order}` | `ORDER` | `ORG#{org}#POS#{shard}` / created#id | `ORG#{org}#CATALOG#{catalog}#{shard}` / created#id | id, with all its rows; orders of an org, or of a catalog, newest first |
 //! | pos_lines | `ORG#{org}#ORDER#{order}` | `LINES` | | | its order |
 //! | pos_payment | `ORG#{org}#ORDER#{order}` | `PAYMENT#{id}` | | | its order |
-//! | pos_refund | `ORG#{org}#ORDER#{order}` | `REFUND#{id}` | | | its order |
-//! | intent | `INTENT#{pi}` | `INTENT` | | | Stripe's notices: whose payment it is |
+//! | pos_refund | `ORG#{org}#ORDER#{order}` | `REFUND#{id}` | | while pending: `REFUNDS#{shard}` / created#id | its order; the sweeper |
+//! | intent | `ORG#{org}#INTENT#{pi}` | `INTENT` | | | Stripe's notices: whose payment it is |
 //! | subscription | `ORG#{org}` | `SUBSCRIPTION` | `SUBSCRIPTION#{reference}` / org | | its org; notices of Stripe and the app stores |
 //! | account | `ORG#{org}` | `ACCOUNT` | `ACCOUNT#{acct}` / org | | its org; notices of Stripe |
 //! | request | `ORG#{org}#REQUEST#{scope}#{sha256}` | `REQUEST` | | | a repeated request |

@@ -26,9 +26,10 @@ impl Key {
         Self::new(pos_order(org, order), format!("REFUND#{refund}"))
     }
 
-    /// Which order a card payment belongs to; an intent belongs to one order for ever.
-    pub(crate) fn intent(intent: &str) -> Self {
-        Self::new(format!("INTENT#{intent}"), "INTENT")
+    /// Which order a card payment belongs to; an intent belongs to one order for ever. The organization is in the key, so that
+    /// nobody can claim another's.
+    pub(crate) fn intent(org: OrgId, intent: &str) -> Self {
+        Self::new(format!("ORG#{org}#INTENT#{intent}"), "INTENT")
     }
 
     pub(crate) fn subscription(org: OrgId) -> Self {
@@ -68,4 +69,15 @@ pub(crate) fn pos_orders_of(org: OrgId, shard: u8) -> String {
 /// Orders of a catalog by time.
 pub(crate) fn orders_of_catalog(org: OrgId, catalog: CatalogId, shard: u8) -> String {
     format!("ORG#{org}#CATALOG#{catalog}#{shard}")
+}
+
+/// Refunds that Stripe has not carried out yet, by time.
+pub(crate) fn pending_refunds(shard: u8) -> String {
+    format!("REFUNDS#{shard}")
+}
+
+/// The organization and order that a partition of an order belongs to.
+pub(crate) fn parse_pos_order(pk: &str) -> Option<(OrgId, OrderId)> {
+    let (org, order) = pk.strip_prefix("ORG#")?.split_once("#ORDER#")?;
+    Some((org.parse().ok()?, order.parse().ok()?))
 }

@@ -4,6 +4,7 @@
 pub(crate) mod keys;
 pub mod order;
 pub mod org;
+mod refund;
 pub mod report;
 pub mod sales;
 

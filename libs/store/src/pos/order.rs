@@ -108,7 +108,7 @@ impl Tx<'_> {
 
     /// Says whose an intent is; it must be nobody's yet, or this order's, and must not have been given back.
     fn own_intent(self, intent: &Intent) -> Result<Self, StoreError> {
-        let item = to_item("intent", &Key::intent(&intent.intent), intent)?;
+        let item = to_item("intent", &Key::intent(intent.org, &intent.intent), intent)?;
         let nobodys = |change: Change| change.when_absent("pk");
         let ours = |change: Change| {
             let order = change.when("order", "=", s(intent.order.to_string()));
@@ -210,8 +210,8 @@ impl Pos<'_> {
     }
 
     /// Whose a card payment is.
-    pub async fn load_intent(&self, intent: &str) -> Result<Option<Intent>, StoreError> {
-        self.0.get(&Key::intent(intent)).await?.map(from_item).transpose()
+    pub async fn load_intent(&self, org: OrgId, intent: &str) -> Result<Option<Intent>, StoreError> {
+        self.0.get(&Key::intent(org, intent)).await?.map(from_item).transpose()
     }
 
     /// Adds a payment to its order, with the receipt's e-mail when one is to be sent: one transaction (invariants 3, 5, 6).
@@ -250,7 +250,7 @@ impl Pos<'_> {
             .set("paid", false_value())
             .set("returned", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
             .when_either(&[&|change| change.when_absent("pk"), &|change| change.when("paid", "=", false_value())]);
-        Ok(self.0.change(&Key::intent(intent), change).await?.is_ok())
+        Ok(self.0.change(&Key::intent(org, intent), change).await?.is_ok())
     }
 
     /// Reserves refunds on an order (the step is [`Order::refund`] with their sum): from then on they count as given back.
@@ -265,19 +265,18 @@ impl Pos<'_> {
 
     /// Marks a pending refund as given back, under Stripe's name for it. False when it is not pending any more.
     pub async fn confirm_refund(&self, order: &Order, refund: Uuid, reference: &str) -> Result<bool, StoreError> {
-        let change = Change::default().set("status", s("succeeded")).set("reference", s(reference)).when(
-            "status",
-            "=",
-            s("pending"),
-        );
+        let change = Change::default().set("status", s("succeeded")).set("reference", s(reference));
+        let change = change.remove("gsi2pk").remove("gsi2sk").when("status", "=", s("pending"));
         Ok(self.0.change(&Key::refund(order.org, order.id, refund), change).await?.is_ok())
     }
 
-    /// Marks a pending refund as failed and undoes its reservation (the step is [`Order::undo_refund`]): one transaction.
+    /// Marks a refund as failed and undoes its reservation (the step is [`Order::undo_refund`]): one transaction. `Stale` when
+    /// order or refund are not what they were when read.
     pub async fn fail_refund(&self, before: &Order, after: &Order, refund: &Refund) -> Result<(), StoreError> {
         let failed = Refund { status: RefundStatus::Failed, ..refund.clone() };
-        let pending = Change::default().when("status", "=", s("pending"));
-        let tx = self.0.tx().save_order(before, after)?.put(refund_item(after, &failed)?, pending)?;
+        let status = if refund.status == RefundStatus::Pending { "pending" } else { "succeeded" };
+        let unchanged = Change::default().when("status", "=", s(status));
+        let tx = self.0.tx().save_order(before, after)?.put(refund_item(after, &failed)?, unchanged)?;
         tx.commit().await.map_err(TxError::stale)
     }
 
@@ -294,7 +293,12 @@ impl Pos<'_> {
 }
 
 fn refund_item(order: &Order, refund: &Refund) -> Result<Item, StoreError> {
-    to_item("pos_refund", &Key::refund(order.org, order.id, refund.id), refund)
+    let mut item = to_item("pos_refund", &Key::refund(order.org, order.id, refund.id), refund)?;
+    if refund.status == RefundStatus::Pending {
+        let name = refund.id.to_string();
+        index(&mut item, "gsi2", keys::pending_refunds(shard_of(&name)), moment(refund.created_at, &name));
+    }
+    Ok(item)
 }
 
 impl Intent {
