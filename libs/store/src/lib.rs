@@ -18,12 +18,31 @@
 //! | pos_lines | `ORG#{org}#ORDER#{order}` | `LINES` | | | its order |
 //! | pos_payment | `ORG#{org}#ORDER#{order}` | `PAYMENT#{id}` | | | its order |
 //! | pos_refund | `ORG#{org}#ORDER#{order}` | `REFUND#{id}` | | while pending: `REFUNDS#{shard}` / created#id | its order; the sweeper |
+//! | held | `ORG#{org}#HELD` | held#id | | | orders of an org that are put aside, newest first |
+//! | customer | `ORG#{org}#CUSTOMER#{customer}` | `CUSTOMER` | with a name: `ORG#{org}#NAMES#{shard}` / name#id | `ORG#{org}#CUSTOMERS#{shard}` / e-mail#id | id; customers of an org by the beginning of e-mail or name |
 //! | intent | `ORG#{org}#INTENT#{pi}` | `INTENT` | | | Stripe's notices: whose payment it is |
 //! | subscription | `ORG#{org}` | `SUBSCRIPTION` | `SUBSCRIPTION#{reference}` / org | | its org; notices of Stripe and the app stores |
 //! | account | `ORG#{org}` | `ACCOUNT` | `ACCOUNT#{acct}` / org | | its org; notices of Stripe |
+//! | link | `LINK#{sha256}` | `LINK` | | | whoever presents its secret; TTL |
+//! | resets | `USER#{user}` | `RESETS` | | | up to when a user's links to reset a password are dead |
+//! | contact | `CONTACT#{id}` | `CONTACT` | | `CONTACTS` / created#id | the operator; TTL |
+//! | news_subscriber | `NEWS#{e-mail}` | `SUBSCRIBER` | | | e-mail |
 //! | request | `ORG#{org}#REQUEST#{scope}#{sha256}` | `REQUEST` | | | a repeated request |
 //! | pos_figures | `ORG#{org}#FIGURES#{shard}` | `FIGURES` | | | how many orders an org has in each status |
 //! | weekly_report | `ORG#{org}` | `WEEK#{monday}` | | | who is sent it |
+//! | tip_pool | `ORG#{org}#POOLS` | `POOL#{id}` | | while final and not paid: `PAYOUTS#{shard}` / finalized#name | id; all pools of an org |
+//! | catalog | `ORG#{org}#CATALOGS` | `CATALOG#{id}` | | | its id; all catalogs of an org |
+//! | catalog_list | `ORG#{org}#CATALOGS` | `LIST` | | | with every catalog: which there are, oldest first |
+//! | layout | `ORG#{org}#CATALOG#{catalog}` | `LAYOUT` | | | its catalog: which categories and products it has, in which order |
+//! | category | `ORG#{org}#CATALOG#{catalog}` | `CATEGORY#{id}` | | | its catalog |
+//! | entry | `ORG#{org}#CATALOG#{catalog}` | `ENTRY#{id of the pair}` | | | its catalog; the catalogs of a product that is deleted |
+//! | product | `ORG#{org}#PRODUCTS` | `PRODUCT#{id}` | | | id; all products of an org |
+//! | shelf | `ORG#{org}#PRODUCTS` | `SHELF` | | | with every product: how many there are, and which are not seen yet |
+//! | split | `ORG#{org}#CATALOG#{catalog}` | `SPLIT#{id}` | `ORG#{org}#SPLITS` / created#id | | its catalog; all splits of an org |
+//! | settlement | `ORG#{org}#SETTLEMENTS` | `{day}#{catalog}` | | while not paid: `PAYOUTS#{shard}` / created#name | day and catalog |
+//! | settled | `ORG#{org}` | `SETTLED` | | | up to which day an org's splits are settled |
+//! | ledger_balance | `ORG#{org}#LEDGER#{owner}` | `BALANCE` | | | its account |
+//! | ledger_entry | `ORG#{org}#LEDGER#{owner}` | `ENTRY#{transfer}` | | | its account, with its balance |
 //! | rate | `RATE#{class}#{address}` | window | | | the limiter; TTL |
 //! | sweep | `ORG#{org}` | `SWEEP` | | | up to when all orders of an org are settled |
 //!
@@ -40,6 +59,7 @@ mod error;
 mod identity;
 mod item;
 mod keys;
+pub mod ledger;
 mod list;
 mod merge;
 mod outbox;
@@ -55,7 +75,10 @@ use aws_sdk_dynamodb::Client;
 
 pub use audit::AuditFilter;
 pub use error::StoreError;
-pub use identity::token::{Token, TokenKind};
+pub use identity::{
+    link::Link,
+    token::{Token, TokenKind},
+};
 pub use outbox::Claim;
 pub use tickets::{
     checkin::CheckIn,

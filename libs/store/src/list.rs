@@ -1,5 +1,6 @@
 //! Lists: queries of an index or a partition, over shards in parallel where a key has them.
 
+use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::Select};
 use futures_util::future::try_join_all;
 
 use crate::{
@@ -55,6 +56,12 @@ impl Store {
         page: usize,
         start: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let query = self.query_of(range).limit(page as i32).set_exclusive_start_key(start);
+        let answer = query.send().await?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    fn query_of(&self, range: &Range) -> QueryFluentBuilder {
         let prefix = range.index.unwrap_or_default();
         let (pk, sk) = (format!("{prefix}pk"), format!("{prefix}sk"));
         let keys = Change::default().when(&pk, "=", s(&range.pk));
@@ -66,8 +73,7 @@ impl Store {
         };
         let key_condition = all.take_condition();
         let all = range.equal.iter().fold(all, |all, (name, value)| all.when(name, "=", s(value)));
-        let answer = self
-            .client
+        self.client
             .query()
             .table_name(&self.table)
             .set_index_name(range.index.map(str::to_owned))
@@ -77,11 +83,20 @@ impl Store {
             .set_expression_attribute_values(all.values())
             .scan_index_forward(!range.descending)
             .set_consistent_read(range.consistent.then_some(true))
-            .limit(page as i32)
-            .set_exclusive_start_key(start)
-            .send()
-            .await?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    /// How many items of a range there are; its limit says nothing. Reads all of it, and brings none of it.
+    pub(crate) async fn count(&self, range: &Range) -> Result<u64, StoreError> {
+        let (mut count, mut start) = (0, None);
+        loop {
+            let query = self.query_of(range).select(Select::Count).set_exclusive_start_key(start);
+            let answer = query.send().await?;
+            count += u64::try_from(answer.count).unwrap_or_default();
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Reads the same range of several partitions and merges by the sort key `order`.

@@ -92,6 +92,13 @@ impl Change {
         }
     }
 
+    /// Sets what is not there yet, and leaves what is.
+    pub(crate) fn set_if_absent(mut self, attribute: &str, value: AttributeValue) -> Self {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.sets.push(format!("{name} = if_not_exists({name}, {value})"));
+        self
+    }
+
     pub(crate) fn add(mut self, attribute: &str, value: AttributeValue) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
         self.adds.push(format!("{name} {value}"));

@@ -1,12 +1,22 @@
 //! The counter's entities. Everything is read and written under the organization of the caller: its id is in the key, so
 //! another's is not found.
 
+pub mod catalog;
+pub mod category;
+pub mod contact;
+mod copy;
+pub mod customer;
 pub(crate) mod keys;
+pub mod list;
 pub mod order;
-pub mod org;
 mod refund;
+pub mod org;
+mod payout;
+pub mod product;
 pub mod report;
 pub mod sales;
+mod split;
+mod tip;
 
 use crate::Store;
 

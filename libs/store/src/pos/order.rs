@@ -10,6 +10,7 @@ use domain::{
     money::Cents,
     pos::order::{FullOrder, Line, Order, OrderId, Payment, Refund, RefundStatus, Status},
 };
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -43,6 +44,8 @@ pub enum Created {
     Before(OrderId),
     /// Another request came under the same key before.
     KeyReused,
+    /// The card payment that it names is another order's.
+    IntentTaken,
 }
 
 /// Which order a card payment belongs to.
@@ -67,10 +70,15 @@ pub(super) struct Lines {
     pub(super) lines: Vec<Line>,
 }
 
+/// What a key has made is remembered for 30 days: a phone that was offline may come late.
+const MEMORY: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 #[derive(Serialize, Deserialize)]
 struct RequestItem {
     order: OrderId,
     fingerprint: String,
+    /// Seconds since 1970.
+    ttl: i64,
 }
 
 fn order_item(order: &Order) -> Result<Item, StoreError> {
@@ -84,24 +92,49 @@ fn order_item(order: &Order) -> Result<Item, StoreError> {
     Ok(item)
 }
 
+/// The key of an order in the list of those put aside, while it is one.
+fn held_key(order: Option<&Order>) -> Option<Key> {
+    order.and_then(|order| Some(Key::held(order.org, order.held_at?, order.id)))
+}
+
+fn held_item(key: &Key, order: &Order) -> Item {
+    let mut item = key.item();
+    item.insert("entity".into(), s("held"));
+    item.insert("order".into(), s(order.id.to_string()));
+    item.extend(order.device.as_ref().map(|device| ("device".to_owned(), s(device))));
+    item
+}
+
 impl Tx<'_> {
-    /// Writes the next version of an order over the one it was decided on, and moves the figures by what changed.
+    /// Writes the next version of an order over the one it was decided on, and what follows from the change.
     fn save_order(self, before: &Order, after: &Order) -> Result<Self, StoreError> {
         let unchanged = Change::default().when("version", "=", n(before.version));
-        self.put(order_item(after)?, unchanged)?.move_figures(before, Some(before.status), Some(after.status))
+        self.put(order_item(after)?, unchanged)?.follow_order(Some(before), Some(after))
     }
 
-    /// Counts an order out of one status and into another. `None` is: not there.
-    fn move_figures(self, order: &Order, from: Option<Status>, to: Option<Status>) -> Result<Self, StoreError> {
-        if from == to {
-            return Ok(self);
+    /// What follows from `before` becoming `after` (`None` is: there is no order): the figures, the list of held orders, and
+    /// the customers' totals. All of it in the order's own transaction, so that none of it is ever wrong.
+    fn follow_order(self, before: Option<&Order>, after: Option<&Order>) -> Result<Self, StoreError> {
+        let mut tx = self.move_figures(before, after)?.tally_customers(before, after)?;
+        let (was, is) = (held_key(before), held_key(after));
+        if let Some(was) = was.as_ref().filter(|was| Some(*was) != is.as_ref()) {
+            tx = tx.delete(was, Change::default())?;
         }
+        if let (Some(order), Some(is)) = (after, is.filter(|is| Some(is) != was.as_ref())) {
+            tx = tx.put(held_item(&is, order), Change::default())?;
+        }
+        Ok(tx)
+    }
+
+    /// Counts an order out of one status and into another.
+    fn move_figures(self, before: Option<&Order>, after: Option<&Order>) -> Result<Self, StoreError> {
+        let status = |order: Option<&Order>| order.map(|order| order.status);
+        let Some(order) = after.or(before).filter(|_| status(before) != status(after)) else { return Ok(self) };
         let mut change = Change::default().set("entity", s("pos_figures"));
-        if let Some(from) = from {
-            change = change.add(from.as_str(), n(-1));
-        }
-        if let Some(to) = to {
-            change = change.add(to.as_str(), n(1));
+        for (status, by) in [(status(before), -1), (status(after), 1)] {
+            if let Some(status) = status {
+                change = change.add(status.as_str(), n(by));
+            }
         }
         self.update(&Key::pos_figures(order.org, shard_of(&order.id.to_string())), change)
     }
@@ -128,7 +161,7 @@ fn false_value() -> aws_sdk_dynamodb::types::AttributeValue {
 
 impl Pos<'_> {
     /// Makes an order with its lines. `make` is given an attempt's number, from 0, and answers an order with another random
-    /// id each time, since an id's number may be taken. With a `request`, once per key.
+    /// id each time, since an id's number may be taken. With a `request`, once per key. An intent it names becomes its own.
     pub async fn create_order(
         &self,
         make: impl Fn(u8) -> Order,
@@ -137,20 +170,29 @@ impl Pos<'_> {
     ) -> Result<Created, StoreError> {
         for attempt in 0..NUMBERS {
             let order = make(attempt);
-            let mut tx = self.0.tx().create(order_item(&order)?)?.move_figures(&order, None, Some(order.status))?;
+            let mut tx = self.0.tx().create(order_item(&order)?)?;
+            if let Some(intent) = &order.intent {
+                tx = tx.own_intent(&Intent::of(&order, intent))?;
+            }
+            tx = tx.follow_order(None, Some(&order))?;
             if !lines.is_empty() {
                 let lines = Lines { lines: lines.to_vec() };
                 tx = tx.create(to_item("pos_lines", &Key::lines(order.org, order.id), &lines)?)?;
             }
             if let Some(request) = request {
-                let item = RequestItem { order: order.id, fingerprint: request.fingerprint.clone() };
+                let ttl = (order.created_at + MEMORY).as_second();
+                let item = RequestItem { order: order.id, fingerprint: request.fingerprint.clone(), ttl };
                 tx = tx.create(to_item("request", &Key::request(order.org, "order", &request.key), &item)?)?;
             }
             match tx.commit().await {
                 Ok(()) => return Ok(Created::New(order)),
-                Err(TxError::Refused(_)) => {
+                Err(TxError::Refused(refused)) => {
                     if let Some(created) = self.find_created(order.org, request).await? {
                         return Ok(created);
+                    }
+                    // The intent is the second action. A number that is taken is tried again, another's intent is not.
+                    if order.intent.is_some() && refused.iter().any(|(action, _)| *action == 1) {
+                        return Ok(Created::IntentTaken);
                     }
                 }
                 Err(TxError::Store(error)) => return Err(error),
@@ -193,9 +235,11 @@ impl Pos<'_> {
     /// Deletes an order and its lines. `Stale` when it changed.
     pub async fn delete_order(&self, order: &Order) -> Result<(), StoreError> {
         let unchanged = Change::default().when("version", "=", n(order.version));
-        let tx = self.0.tx().delete(&Key::pos_order(order.org, order.id), unchanged)?;
-        let tx = tx.delete(&Key::lines(order.org, order.id), Change::default())?;
-        tx.move_figures(order, Some(order.status), None)?.commit().await.map_err(TxError::stale)
+        let mut tx = self.0.tx().delete(&Key::pos_order(order.org, order.id), unchanged)?;
+        if order.item_count > 0 {
+            tx = tx.delete(&Key::lines(order.org, order.id), Change::default())?;
+        }
+        tx.follow_order(Some(order), None)?.commit().await.map_err(TxError::stale)
     }
 
     /// Links a card payment to an order (the step is [`Order::link`]). False when the intent is another order's, or has paid

@@ -173,7 +173,7 @@ impl Pos<'_> {
     }
 
     /// Whole items of those of which an index gave the keys only, in the same order.
-    async fn load_whole(&self, items: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn load_whole(&self, items: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         let key = |item: &Item| text(item, "pk").unwrap_or_default().to_owned();
         let wanted: Vec<String> = items.iter().map(key).collect();
         let keys = wanted.iter().map(|pk| Key::new(pk.clone(), "ORDER").item()).collect();
