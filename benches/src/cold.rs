@@ -1,6 +1,6 @@
 //! Cold starts: from exec to the first question for work, against a stand-in of the Runtime API, beside a hello-world.
 //!
-//! Of the binaries as they are deployed, where `cargo zip` has left them (unzipped), else of `cargo build --release`.
+//! Of the binaries as they are deployed, where `cargo zip` has left them (unzipped), or of `cargo build --release`: the newer.
 
 use std::{
     path::{Path, PathBuf},
@@ -55,7 +55,9 @@ pub async fn run() -> anyhow::Result<()> {
 
 fn binary_of(name: &str) -> Option<PathBuf> {
     let deployed = Path::new("target/lambda").join(name).join("bootstrap");
-    [deployed, Path::new("target/release").join(name)].into_iter().find(|binary| binary.exists())
+    let built = |binary: &PathBuf| std::fs::metadata(binary).and_then(|file| file.modified()).ok();
+    let both = [deployed, Path::new("target/release").join(name)];
+    both.into_iter().filter(|binary| built(binary).is_some()).max_by_key(built)
 }
 
 /// Milliseconds until it asks for work, and its peak memory in MB then.
@@ -80,6 +82,9 @@ fn environment(api: &str) -> Vec<(String, String)> {
         ("EMAIL_QUEUE_URL", "http://127.0.0.1:9/0/email"),
         ("EXPIRY_QUEUE_URL", "http://127.0.0.1:9/0/expiry"),
         ("PAYMENTS_QUEUE_URL", "http://127.0.0.1:9/0/payments"),
+        ("PAYOUTS_QUEUE_URL", "http://127.0.0.1:9/0/payouts"),
+        ("REPORTS_QUEUE_URL", "http://127.0.0.1:9/0/reports"),
+        ("WEBHOOKS_QUEUE_URL", "http://127.0.0.1:9/0/webhooks"),
         ("BUCKET_NAME", "media"),
         ("MEDIA_URL", "http://127.0.0.1:9/media"),
         ("PUBLIC_URL", "http://127.0.0.1:9"),
