@@ -19,6 +19,7 @@ use crate::{
     transport::StripeError,
 };
 
+mod receipt;
 mod refund;
 #[cfg(test)]
 mod tests;

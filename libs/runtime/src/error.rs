@@ -3,7 +3,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use axum::response::{IntoResponse, Response};
+use domain::pos::order::StepError;
 use http::StatusCode;
+use payments::{RegisterError, StripeError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::StoreError;
@@ -104,6 +106,69 @@ impl From<StoreError> for ApiError {
             error => Self::internal(error),
         }
     }
+}
+
+/// What the counter's order does not allow; the text is for the person behind it.
+impl From<StepError> for ApiError {
+    fn from(error: StepError) -> Self {
+        let code = match error {
+            StepError::Status(_) => "INVALID_STATUS",
+            StepError::TooLittleCash => "INSUFFICIENT_CASH",
+            StepError::TooMuch => "AMOUNT_TOO_LARGE",
+            StepError::NothingLeft => "NOTHING_TO_REFUND",
+            StepError::TooMany => "TOO_MANY_PAYMENTS",
+            StepError::Total => "INVALID_TOTAL",
+            StepError::Paid => "ALREADY_PAID",
+        };
+        Self::bad_request(code, error.to_string())
+    }
+}
+
+/// Stripe's refusals in its own words, and its failures as ours.
+impl From<StripeError> for ApiError {
+    fn from(error: StripeError) -> Self {
+        match error {
+            StripeError::Declined { message, .. } => Self::bad_request("CARD_DECLINED", message),
+            StripeError::Invalid { message, .. } => Self::bad_request("STRIPE_REFUSED", message),
+            StripeError::AlreadyRefunded => Self::bad_request("NOTHING_TO_REFUND", error.to_string()),
+            StripeError::NotFound => Self::not_found("NOT_FOUND", "No such object at Stripe"),
+            StripeError::KeyReused => key_reused(error.to_string()),
+            StripeError::Unavailable { .. } => {
+                tracing::warn!(%error, "Stripe unavailable");
+                Self::unavailable()
+            }
+            StripeError::Unauthorized | StripeError::NotConfigured { .. } => {
+                tracing::error!(%error, "Stripe cannot be used");
+                Self::unavailable()
+            }
+            StripeError::Unexpected { .. } => Self::internal(error),
+        }
+    }
+}
+
+/// Card money at the counter (contract `pos.md` §8, §9).
+impl From<RegisterError> for ApiError {
+    fn from(error: RegisterError) -> Self {
+        let text = error.to_string();
+        match error {
+            RegisterError::NotFound => Self::not_found("ORDER_NOT_FOUND", text),
+            RegisterError::UnknownIntent => Self::not_found("PAYMENT_INTENT_NOT_FOUND", text),
+            RegisterError::NoAccount => Self::not_found("NO_CONNECTED_ACCOUNT", text),
+            RegisterError::NotPaid(_) => Self::bad_request("PAYMENT_NOT_SUCCEEDED", text),
+            RegisterError::TooLittle => Self::bad_request("AMOUNT_MISMATCH", text),
+            RegisterError::Taken => Self::bad_request("PAYMENT_INTENT_TAKEN", text),
+            RegisterError::Returned => Self::bad_request("PAYMENT_REFUNDED", text),
+            RegisterError::Refused(words) => Self::bad_request("REFUND_REFUSED", words),
+            RegisterError::KeyReused => key_reused(text),
+            RegisterError::Step(error) => error.into(),
+            RegisterError::Store(error) => error.into(),
+            RegisterError::Stripe(error) => error.into(),
+        }
+    }
+}
+
+fn key_reused(text: String) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", text)
 }
 
 /// An answer without a body that carries the error to the surface's layer, which writes the body.

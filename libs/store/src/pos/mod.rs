@@ -13,6 +13,7 @@ mod refund;
 pub mod org;
 mod payout;
 pub mod product;
+mod receipt;
 pub mod report;
 pub mod sales;
 mod split;

@@ -107,7 +107,7 @@ fn held_item(key: &Key, order: &Order) -> Item {
 
 impl Tx<'_> {
     /// Writes the next version of an order over the one it was decided on, and what follows from the change.
-    fn save_order(self, before: &Order, after: &Order) -> Result<Self, StoreError> {
+    pub(super) fn save_order(self, before: &Order, after: &Order) -> Result<Self, StoreError> {
         let unchanged = Change::default().when("version", "=", n(before.version));
         self.put(order_item(after)?, unchanged)?.follow_order(Some(before), Some(after))
     }
