@@ -290,6 +290,19 @@ impl Cognito {
         Ok(())
     }
 
+    /// Revokes every refresh token of a person. Takes an e-mail or an id. Access tokens already given remain good where only
+    /// their signature is checked, until they expire.
+    pub async fn sign_out_user(&self, email: &str) -> Result<(), IdentityError> {
+        self.client
+            .admin_user_global_sign_out()
+            .user_pool_id(&self.pool_id)
+            .username(email)
+            .send()
+            .await
+            .map_err(|error| identity_error(&error))?;
+        Ok(())
+    }
+
     /// Looks a person up by e-mail or id; nobody is `None`.
     pub async fn find_user(&self, email: &str) -> Result<Option<User>, IdentityError> {
         let found = self.client.admin_get_user().user_pool_id(&self.pool_id).username(email).send().await;

@@ -179,3 +179,14 @@ async fn a_person_is_found_or_not() {
     assert_eq!((user.id.to_string().as_str(), user.email.as_str(), user.enabled), (SUB, "a@b.c", true));
     assert_eq!(cognito.find_user("nobody@b.c").await, Ok(None));
 }
+
+#[tokio::test]
+async fn somebody_is_signed_out_everywhere_by_name() {
+    let cognito = pool(|operation, body| match (operation, body["Username"].as_str()) {
+        ("AdminUserGlobalSignOut", Some("a@b.c")) => (200, json!({})),
+        _ => exception("UserNotFoundException", "User does not exist."),
+    })
+    .await;
+    assert_eq!(cognito.sign_out_user("a@b.c").await, Ok(()));
+    assert_eq!(cognito.sign_out_user("nobody@b.c").await, Err(IdentityError::UserNotFound));
+}

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex as StdMutex};
+use std::sync::{Arc, LazyLock, Mutex as StdMutex};
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -11,6 +11,7 @@ use jsonwebtoken::jwk::Jwk;
 use serde_json::{Value, json};
 
 use super::*;
+use jiff::SignedDuration;
 
 const ISSUER: &str = "https://issuer.test/pool";
 const CLIENT: &str = "client";
@@ -233,7 +234,7 @@ async fn without_keys_nobody_passes_and_the_next_second_tries_again() {
     let faults = [
         (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
         (StatusCode::OK, "not JSON".to_owned()),
-        (StatusCode::OK, " ".repeat(FETCH.answer_bytes + 1)),
+        (StatusCode::OK, " ".repeat(crate::jwks::FETCH.answer_bytes + 1)),
     ];
     for (second, (status, body)) in (0..).step_by(2).zip(faults) {
         issuer.serve(status, body);
