@@ -3,7 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::OrgId, money::Currency, time::millis};
+use crate::{
+    ids::OrgId,
+    money::{Cents, Currency},
+    time::millis,
+};
 
 /// How long what Stripe said is believed (contract §10).
 pub const FRESH: SignedDuration = SignedDuration::from_mins(5);
@@ -163,9 +167,47 @@ impl ConnectedAccount {
     }
 }
 
+/// What an instant payout of `amount` costs: 1 %, rounded half up (contract §10). A standard one costs nothing.
+pub fn payout_fee(amount: Cents, instant: bool) -> Cents {
+    if instant { Cents((amount.0 + 50).div_euclid(100)) } else { Cents::ZERO }
+}
+
+/// The largest payout that a balance bears, its fee included.
+pub fn largest_payout(available: Cents, instant: bool) -> Cents {
+    let mut amount = available.max(Cents::ZERO);
+    if instant {
+        amount = Cents(amount.0 * 100 / 101);
+        // Rounding may have left a cent.
+        let more = amount + Cents(1);
+        if more + payout_fee(more, true) <= available {
+            amount = more;
+        }
+    }
+    amount
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_largest_payout_is_the_largest(available in -1000..10_000_000_000i64, instant: bool) {
+            let available = Cents(available);
+            let amount = largest_payout(available, instant);
+            prop_assert!(amount + payout_fee(amount, instant) <= available.max(Cents::ZERO));
+            let more = amount + Cents(1);
+            prop_assert!(more + payout_fee(more, instant) > available);
+        }
+    }
+
+    #[test]
+    fn an_instant_payout_costs_one_percent() {
+        assert_eq!([10_000, 149, 150, 49].map(|amount| payout_fee(Cents(amount), true).0), [100, 1, 2, 0]);
+        assert_eq!(payout_fee(Cents(10_000), false), Cents::ZERO);
+        assert_eq!([10_100, 1, 0, -5].map(|available| largest_payout(Cents(available), true).0), [10_000, 1, 0, 0]);
+    }
 
     #[test]
     fn the_first_that_holds() {

@@ -1,5 +1,6 @@
 //! The counter (contract `pos.md`): catalogs, orders, their payments, tips, splits, subscriptions.
 
+pub mod analytics;
 pub mod catalog;
 pub mod connect;
 pub mod customer;
@@ -15,3 +16,4 @@ pub mod split;
 pub mod subscription;
 pub mod tier;
 pub mod tip;
+pub mod transaction;
