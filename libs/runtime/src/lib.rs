@@ -5,10 +5,12 @@
 
 pub mod clock;
 pub mod ctx;
+pub mod edit;
 pub mod error;
 pub mod extract;
 pub mod files;
 pub mod function;
+pub mod invitation;
 pub mod openapi;
 pub mod picture;
 pub mod principal;
@@ -18,6 +20,7 @@ pub mod session;
 pub mod settings;
 pub mod surface;
 pub mod telemetry;
+pub mod upload;
 pub mod validate;
 
 pub use ctx::{Aws, Ctx};

@@ -1,4 +1,7 @@
-//! Organizations, members, opaque tokens.
+//! Organizations, members, links, opaque tokens.
 
+mod edit;
+pub(crate) mod link;
 pub(crate) mod member;
+pub(crate) mod org;
 pub(crate) mod token;

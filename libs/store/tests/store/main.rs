@@ -6,11 +6,15 @@
 
 mod checkins;
 mod events;
+mod ledger;
+mod links;
 mod lists;
 mod mails;
 mod orders;
 mod people;
 mod races;
 mod sales;
+mod splits;
 mod steps;
+mod tips;
 mod world;
