@@ -7,6 +7,7 @@ mod setup;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use jiff::Timestamp;
 use runtime::{Aws, Ctx, clock::Clock};
@@ -141,7 +142,11 @@ impl Cloud {
         let sources = Arc::new(wiring::start_sources(&template, hub, &aws, &aws_env, &clock, data_dir.as_deref())?);
 
         let demo = match functions.ctx("tickets-admin") {
-            Some(ctx) if options.demo => Some(Arc::new(seed::ensure(ctx, data_dir.as_deref()).await?)),
+            Some(ctx) if options.demo => {
+                let demo = seed::ensure(ctx, data_dir.as_deref()).await?;
+                seed::counter::ensure_account(ctx, &stripe).await.context("opening the counter")?;
+                Some(Arc::new(demo))
+            }
             _ => None,
         };
         let urls = match &demo {

@@ -4,6 +4,7 @@
 //! half-finished first start come to the same data; users' ids are the user pool's, and so are kept in `demo.json`.
 
 mod content;
+pub mod counter;
 mod picture;
 
 use std::path::Path;

@@ -40,8 +40,8 @@ pub struct Call<'a> {
     pub request_id: Option<String>,
     /// The request's idempotency key.
     pub idempotency_key: Option<String>,
-    /// Ids of the events that came of it, in order.
-    pub emitted: Vec<String>,
+    /// The events that came of it, in order: whose, and its id.
+    pub emitted: Vec<(String, String)>,
 }
 
 impl<'a> Call<'a> {
@@ -69,6 +69,27 @@ impl<'a> Call<'a> {
         self.data().put(value.clone());
     }
 
+    /// Does something in another account, if there is one of this name.
+    pub fn within<T>(&mut self, account: &str, step: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        self.store.account(account)?;
+        let own = std::mem::replace(&mut self.account, account.to_owned());
+        let done = step(self);
+        self.account = own;
+        Some(done)
+    }
+
+    /// Opens an account beside the platform's.
+    pub fn open_account(&mut self, account: &str) {
+        self.store.open_account(account);
+    }
+
+    /// The connected accounts' own objects, newest first.
+    pub fn connected_accounts(&self) -> Vec<Value> {
+        let mut accounts: Vec<Value> = self.store.all("account").cloned().collect();
+        accounts.sort_by_key(|account| std::cmp::Reverse(account["created"].as_i64()));
+        accounts
+    }
+
     /// Stores an event of `kind` about `object` as it is now; it is sent to the webhooks once the request is done.
     pub fn emit(&mut self, kind: &str, object: &Value) {
         let id = new_id("evt_1");
@@ -87,7 +108,7 @@ impl<'a> Call<'a> {
             event["account"] = json!(self.account);
         }
         self.data().put(event);
-        self.emitted.push(id);
+        self.emitted.push((self.account.clone(), id));
     }
 
     /// A page of a list, newest first, with Stripe's cursors (`limit`, `starting_after`, `ending_before`, `created`).

@@ -2,11 +2,14 @@
 //!
 //! - `/v1/…` is Stripe's API: form-encoded requests, Stripe's objects, errors, idempotency and cursors. One file per resource.
 //! - `/c/pay/{session}` is the page on which a buyer pays, `/c/authenticate/{payment}` the bank's second step.
+//! - `/setup/{account}/{link}` is the page on which a business is introduced (Connect onboarding).
 //! - `/_local/…` is for tests and scripts.
 //!
 //! Every request runs whole under one lock, so that its state changes, its saved answer and its events are one step.
 //! To add a resource: a file with `route`, its line in `server::run`. Its objects need no table of their own.
 
+mod account_links;
+mod accounts;
 mod balance;
 mod browser;
 mod call;
@@ -16,11 +19,14 @@ mod customers;
 mod delivery;
 mod error;
 mod events;
+mod external_accounts;
 mod form;
 mod money;
+mod onboarding;
 mod page;
 mod payment_intents;
 mod payment_methods;
+mod payouts;
 mod refunds;
 mod server;
 mod store;
@@ -263,6 +269,11 @@ impl Stripe {
         browser::pay(self.shared(), session_id, card, Some(true))
     }
 
+    /// Makes sure of a connected account of this id that is fully onboarded, without events.
+    pub fn plant_account(&self, id: &str, name: &str) {
+        self.shared().call(PLATFORM.to_owned(), Params::default(), |call| accounts::plant(call, id, name));
+    }
+
     /// Writes the state to its file now.
     pub fn flush(&self) -> anyhow::Result<()> {
         self.shared().save()
@@ -286,10 +297,10 @@ impl Shared {
 
     fn run<T>(self: &Arc<Self>, account: String, params: Params, step: impl FnOnce(&mut Call<'_>) -> T) -> T {
         let mut store = lock(&self.store);
-        let mut call = Call::new(&mut store, account.clone(), params, self.now(), &self.base_url);
+        let mut call = Call::new(&mut store, account, params, self.now(), &self.base_url);
         let answer = step(&mut call);
         let emitted = std::mem::take(&mut call.emitted);
-        let deliveries = self.note_deliveries(&mut store, &account, &emitted);
+        let deliveries = self.note_deliveries(&mut store, &emitted);
         drop(store);
         self.dispatch(deliveries);
         self.changed.notify_one();
@@ -297,9 +308,9 @@ impl Shared {
     }
 
     /// Notes which targets each event still has to reach, together with the event itself.
-    fn note_deliveries(&self, store: &mut Store, account: &str, emitted: &[String]) -> Vec<(Value, String)> {
+    fn note_deliveries(&self, store: &mut Store, emitted: &[(String, String)]) -> Vec<(Value, String)> {
         let mut deliveries = Vec::new();
-        for id in emitted {
+        for (account, id) in emitted {
             let Some(event) = store.account(account).and_then(|account| account.get("event", id)) else { continue };
             let mut event = event.clone();
             let urls: BTreeSet<String> = self.mailman.targets_of(&event).into_iter().map(|target| target.url).collect();

@@ -129,6 +129,24 @@ pub fn second_step(intent: &Value) -> String {
     document("Confirm the payment", "", &body)
 }
 
+/// The page on which a business introduces itself by this link.
+pub fn onboarding(account: &Value, link: &str) -> String {
+    let body = format!(
+        "<section class=\"card\"><h1>Introduce your business</h1>\
+         <p class=\"soft\">Stripe would ask for addresses, dates of birth and documents here.</p>\
+         <form method=\"post\" action=\"/setup/{id}/{link}\">\
+         <label for=\"name\">Business name</label><input id=\"name\" name=\"businessName\" maxlength=\"100\" value=\"{name}\" required>\
+         <label for=\"bank\">Bank account, last four digits</label><input id=\"bank\" name=\"bankLast4\" inputmode=\"numeric\" pattern=\"[0-9]{{4}}\" value=\"6789\" required>\
+         <button name=\"outcome\" value=\"complete\">Agree and submit</button>\
+         <button class=\"plain\" name=\"outcome\" value=\"without_bank\">Submit without the bank account</button>\
+         <button class=\"plain\" name=\"outcome\" value=\"in_review\">Submit, and be reviewed</button></form></section>",
+        id = escaped(text(account, "id")),
+        link = escaped(link),
+        name = escaped(account["business_profile"]["name"].as_str().unwrap_or_default()),
+    );
+    document("Introduce your business", "", &body)
+}
+
 /// A page that says one thing.
 pub fn notice(title: &str, words: &str, next: Option<&str>) -> String {
     let link = next.map(|url| format!("<p><a href=\"{}\">Continue</a></p>", escaped(url))).unwrap_or_default();

@@ -13,13 +13,13 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use super::{
-    Fault, Shared, balance, browser,
+    Fault, Shared, account_links, accounts, balance, browser,
     call::{API_VERSION, Answer, Call, Verb, expand, rendered},
     charges, checkout_sessions, customers,
     error::ApiError,
     events,
     form::Params,
-    lock, payment_intents, payment_methods, refunds,
+    lock, onboarding, payment_intents, payment_methods, payouts, refunds,
     store::{PLATFORM, SavedAnswer, new_id},
 };
 
@@ -27,7 +27,7 @@ const LARGEST_BODY: usize = 1 << 20;
 
 /// Everything that the listener serves.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    browser::routes().fallback(api).with_state(shared)
+    browser::routes().merge(onboarding::routes()).fallback(api).with_state(shared)
 }
 
 async fn api(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -175,6 +175,9 @@ fn once(call: &mut Call<'_>, request: &ApiRequest, key: String) -> Reply {
 fn run(call: &mut Call<'_>, verb: Verb, request: &ApiRequest) -> Answer {
     let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     let answered = match path.as_slice() {
+        ["v1", "account"] => accounts::own(call, verb),
+        ["v1", "account_links", rest @ ..] => account_links::route(call, verb, rest),
+        ["v1", "accounts", rest @ ..] => accounts::route(call, verb, rest),
         ["v1", "balance", rest @ ..] => balance::route(call, verb, rest),
         ["v1", "charges", rest @ ..] => charges::route(call, verb, rest),
         ["v1", "checkout", rest @ ..] => checkout_sessions::route(call, verb, rest),
@@ -182,6 +185,7 @@ fn run(call: &mut Call<'_>, verb: Verb, request: &ApiRequest) -> Answer {
         ["v1", "events", rest @ ..] => events::route(call, verb, rest),
         ["v1", "payment_intents", rest @ ..] => payment_intents::route(call, verb, rest),
         ["v1", "payment_methods", rest @ ..] => payment_methods::route(call, verb, rest),
+        ["v1", "payouts", rest @ ..] => payouts::route(call, verb, rest),
         ["v1", "refunds", rest @ ..] => refunds::route(call, verb, rest),
         _ => None,
     };

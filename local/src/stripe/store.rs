@@ -88,6 +88,11 @@ impl Store {
         self.accounts.get_mut(id)
     }
 
+    /// Opens a connected account, if it is not there yet.
+    pub fn open_account(&mut self, id: &str) {
+        self.accounts.entry(id.to_owned()).or_default();
+    }
+
     /// All accounts' ids.
     pub fn account_ids(&self) -> Vec<String> {
         self.accounts.keys().cloned().collect()

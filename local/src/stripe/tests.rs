@@ -11,6 +11,7 @@ use payments::{
 
 use super::*;
 
+mod connect;
 mod typed;
 
 const KEY: &str = "sk_test_local";

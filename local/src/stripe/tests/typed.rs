@@ -17,13 +17,13 @@ use stripe_types::{Currency, Expandable};
 
 use super::*;
 
-struct Typed {
-    http: reqwest::Client,
+pub(super) struct Typed {
+    pub(super) http: reqwest::Client,
     base: String,
 }
 
 #[derive(Debug)]
-struct TypedError(String);
+pub(super) struct TypedError(String);
 
 impl StripeClientErr for TypedError {
     fn deserialize_err(message: impl Display) -> Self {
@@ -48,7 +48,7 @@ impl StripeClient for Typed {
     }
 }
 
-async fn typed() -> (Stripe, payments::Stripe, Typed) {
+pub(super) async fn typed() -> (Stripe, payments::Stripe, Typed) {
     let (stripe, client) = stripe_and_client().await;
     let typed = Typed { http: browser(), base: stripe.url().to_owned() };
     (stripe, client, typed)
