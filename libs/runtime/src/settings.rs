@@ -26,8 +26,10 @@ pub enum SettingsError {
 pub struct StoreSettings {
     /// The iOS app; absent refuses all of Apple's notices.
     pub apple_bundle_id: Option<String>,
-    /// `Production` or `Sandbox`.
-    pub apple_environment: String,
+    /// The iOS app's number in the App Store; Apple's production notices are refused without it.
+    pub apple_app_id: Option<i64>,
+    /// True for Apple's sandbox.
+    pub apple_sandbox: bool,
     /// SHA-256 of the root certificates that Apple's notices may be signed under, lower-case hex; empty is Apple's own.
     pub apple_roots: Vec<String>,
     /// The Android app; absent refuses all of Google's notices.
@@ -141,6 +143,7 @@ impl Settings {
         "STRIPE_PUBLISHABLE_KEY",
         "STRIPE_PRO_PRICE",
         "APPLE_BUNDLE_ID",
+        "APPLE_APP_ID",
         "APPLE_ENVIRONMENT",
         "APPLE_ROOTS",
         "GOOGLE_PACKAGE",
@@ -210,7 +213,10 @@ impl Settings {
             stripe_pro_price: get("STRIPE_PRO_PRICE").map(str::to_owned),
             stores: StoreSettings {
                 apple_bundle_id: get("APPLE_BUNDLE_ID").map(str::to_owned),
-                apple_environment: get("APPLE_ENVIRONMENT").unwrap_or("Production").to_owned(),
+                apple_app_id: get("APPLE_APP_ID")
+                    .map(|id| id.parse().map_err(|_| SettingsError::Invalid("APPLE_APP_ID", "must be a number".into())))
+                    .transpose()?,
+                apple_sandbox: get("APPLE_ENVIRONMENT") == Some("Sandbox"),
                 apple_roots: list("APPLE_ROOTS"),
                 google_package: get("GOOGLE_PACKAGE").map(str::to_owned),
                 google_push_audience: get("GOOGLE_PUSH_AUDIENCE").map(str::to_owned),
@@ -263,7 +269,7 @@ mod tests {
             .collect();
         map.insert("QR_KEYS".into(), format!("k1:{}", "ab".repeat(16)));
         map.insert("TICKETS_ORG_ID".into(), "8f5f6f0e-6f43-4d4e-9a4e-0c6f4b1b7a01".into());
-        for name in ["RATE_LIMIT_AUTH", "RATE_LIMIT_API"] {
+        for name in ["RATE_LIMIT_AUTH", "RATE_LIMIT_API", "APPLE_APP_ID"] {
             map.insert(name.into(), "7".into());
         }
         map

@@ -163,4 +163,138 @@ impl Subscription {
             _ => Tier::Starter,
         }
     }
+
+    /// The subscription after a store's notice; `None` when the notice changes nothing: it is older than one that was
+    /// applied before, or that very one again (invariant 6).
+    pub fn apply(&self, notice: &StoreNotice) -> Option<Subscription> {
+        if self.notice_at.is_some_and(|last| notice.at <= last) {
+            return None;
+        }
+        let mut next = Subscription { version: self.version + 1, notice_at: Some(notice.at), ..self.clone() };
+        match notice.change {
+            Change::Renewed { until } => {
+                next.tier = Tier::Pro;
+                next.status = SubscriptionStatus::Active;
+                next.period_end = until.or(next.period_end);
+                (next.cancel_at, next.canceled_at) = (None, None);
+            }
+            Change::PastDue => next.status = SubscriptionStatus::PastDue,
+            Change::Paused => next.status = SubscriptionStatus::Paused,
+            Change::WillEnd { at } => {
+                next.cancel_at = at.or(next.period_end);
+                next.canceled_at = Some(notice.at);
+            }
+            Change::WillRenew => (next.cancel_at, next.canceled_at) = (None, None),
+            Change::Ended => {
+                next.tier = Tier::Starter;
+                next.status = SubscriptionStatus::Canceled;
+                next.period_end = Some(next.period_end.map_or(notice.at, |end| end.min(notice.at)));
+                next.canceled_at = next.canceled_at.or(Some(notice.at));
+            }
+        }
+        Some(next)
+    }
+}
+
+/// What a store says of a subscription, in our own words (contract §16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Change {
+    /// It is paid, until then where the store says so.
+    Renewed {
+        /// The period's end.
+        #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// The store could not take the money, and goes on trying.
+    PastDue,
+    /// The subscriber takes a break.
+    Paused,
+    /// It will not be renewed.
+    WillEnd {
+        /// When it ends, where the store says so.
+        #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+    },
+    /// It will be renewed after all.
+    WillRenew,
+    /// It is over, or its money was given back.
+    Ended,
+}
+
+/// A verified notice of an app store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreNotice {
+    /// What the subscription is known by: Apple's original transaction, the SHA-256 of Google's purchase token.
+    pub reference: String,
+    /// What has changed.
+    pub change: Change,
+    /// When, on the store's clock.
+    #[serde(with = "millis")]
+    pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn pro() -> Subscription {
+        let starter =
+            Subscription::starter(Uuid::nil(), OrgId::from_random([1; 16]), UserId::from_random([2; 16]), at(0));
+        Subscription { tier: Tier::Pro, platform: Platform::Apple, period_end: Some(at(1000)), ..starter }
+    }
+
+    fn notice(second: i64, change: Change) -> StoreNotice {
+        StoreNotice { reference: "r".into(), change, at: at(second) }
+    }
+
+    fn changes() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            Just(Change::Renewed { until: Some(at(5000)) }),
+            Just(Change::Renewed { until: None }),
+            Just(Change::PastDue),
+            Just(Change::Paused),
+            Just(Change::WillEnd { at: Some(at(4000)) }),
+            Just(Change::WillRenew),
+            Just(Change::Ended),
+        ]
+    }
+
+    proptest! {
+        /// However notices are repeated and reordered, the last one that was sent decides what the subscription is now.
+        #[test]
+        fn the_newest_notice_decides(sent in prop::collection::vec(changes(), 1..6), order in prop::collection::vec(0..6usize, 0..20)) {
+            let notices: Vec<StoreNotice> = sent.iter().zip(1..).map(|(change, i)| notice(i, *change)).collect();
+            let mut subscription = pro();
+            for i in order.into_iter().filter(|i| *i < notices.len()).chain([notices.len() - 1]) {
+                subscription = subscription.apply(&notices[i]).unwrap_or(subscription);
+            }
+            prop_assert_eq!(subscription.notice_at, Some(notices[notices.len() - 1].at));
+            prop_assert_eq!(subscription.apply(&notices[notices.len() - 1]), None);
+            match sent[sent.len() - 1] {
+                Change::Renewed { .. } => prop_assert_eq!(subscription.effective_tier(), Tier::Pro),
+                Change::Ended => {
+                    prop_assert_eq!(subscription.effective_tier(), Tier::Starter);
+                    prop_assert!(!subscription.is_valid(at(100)));
+                }
+                Change::PastDue | Change::Paused => prop_assert!(!subscription.is_valid(at(100))),
+                Change::WillEnd { at } => prop_assert_eq!(subscription.cancel_at, at),
+                Change::WillRenew => prop_assert_eq!(subscription.cancel_at, None),
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_one_is_good_until_its_end() {
+        let cancelled = pro().apply(&notice(1, Change::WillEnd { at: None })).unwrap();
+        assert_eq!((cancelled.cancel_at, cancelled.status), (Some(at(1000)), SubscriptionStatus::Active));
+        assert!(cancelled.is_valid(at(999)));
+        let ended = cancelled.apply(&notice(1000, Change::Ended)).unwrap();
+        assert!(!ended.is_valid(at(1001)));
+    }
 }
