@@ -4,13 +4,15 @@
 //! It is also what decides which rows there are. A row that it does not rank is not there; and a product of a category that
 //! it does not rank has none, so that a category is deleted without a write to its products.
 
+mod change;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use change::{AddError, CatalogCopy, MenuChange, NewEntry};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{catalog::Catalog, product::Product};
 use crate::{
     ids::{CatalogId, CatalogProductId, CategoryId, OrgId, ProductId},
     money::Cents,
@@ -333,54 +335,6 @@ impl Menu {
     pub fn count(&self, category: CategoryId) -> usize {
         self.entries.iter().filter(|entry| entry.category == Some(category)).count()
     }
-
-    /// The whole of a new catalog that sells the same as this one: copies of everything, products of the library too
-    /// (contract §4). `random` gives the new ids.
-    pub fn copied(
-        &self,
-        catalog: Catalog,
-        library: &[Product],
-        mut random: impl FnMut() -> [u8; 16],
-        now: Timestamp,
-    ) -> CatalogCopy {
-        let (org, id) = (catalog.org, catalog.id);
-        let mut layout = Layout::new(org, id);
-        let mut renamed = BTreeMap::new();
-        let mut categories = Vec::new();
-        for before in &self.categories {
-            let category = Category { id: CategoryId::from_random(random()), ..before.clone() };
-            renamed.insert(before.id, category.id);
-            let rank = self.layout.categories.get(before.id).unwrap_or_default();
-            layout.categories = layout.categories.with(category.id, rank);
-            categories.push(Category { catalog: id, version: 0, created_at: now, updated_at: now, ..category });
-        }
-        let known: BTreeMap<ProductId, &Product> = library.iter().map(|product| (product.id, product)).collect();
-        let (mut products, mut entries) = (Vec::new(), Vec::new());
-        for before in &self.entries {
-            let Some(original) = known.get(&before.product) else { continue };
-            let copy = original.copied(ProductId::from_random(random()), original.name.clone(), now);
-            let product = Product { catalogs: BTreeSet::from([id]), copied_for: Some(id), ..copy };
-            let entry = Entry { id: entry_id(id, product.id), catalog: id, product: product.id, ..before.clone() };
-            layout.entries = layout.entries.with(entry.id, self.layout.entries.get(before.id).unwrap_or_default());
-            let category = before.category.and_then(|category| renamed.get(&category).copied());
-            // `updated_at` is now; `created_at` stays, since products of one rank are shown by it.
-            entries.push(Entry { category, version: 0, updated_at: now, ..entry });
-            products.push(product);
-        }
-        let catalog = Catalog { products: entries.len(), ..catalog };
-        CatalogCopy { catalog, layout, categories, entries, products }
-    }
-}
-
-/// A catalog with all that belongs to it, none of which is written yet.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub struct CatalogCopy {
-    pub catalog: Catalog,
-    pub layout: Layout,
-    pub categories: Vec<Category>,
-    pub entries: Vec<Entry>,
-    pub products: Vec<Product>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 use proptest::{prelude::*, sample};
 
 use super::*;
+use crate::pos::{
+    catalog::{Catalog, CatalogList},
+    product::Product,
+};
 
 fn org() -> OrgId {
     OrgId::from_random([7; 16])
@@ -114,6 +118,44 @@ fn a_menu_has_its_limits() {
     assert_eq!(full.add_entries(&[(entry_id(catalog(), product_id(9999)), None)]), Err(MenuFull::Products));
     let there = entry_id(catalog(), product_id(0));
     assert!(full.remove_entry(there).add_entries(&[(there, Some(0))]).is_ok());
+}
+
+#[test]
+fn a_product_comes_in_and_leaves_with_all_that_knows_of_it() {
+    let menu = Menu::new(layout(1, &[(1, None)]), vec![category(0)], vec![entry(1, 0, None)]);
+    let shop = Catalog { products: 1, ..Catalog::new(catalog(), org(), "Shop".into(), at(0)) };
+    let gone = CatalogId::from_random([9; 16]);
+    let list = CatalogList { ids: vec![catalog()], ..CatalogList::default() };
+    let library = [1, 2, 3].map(|n| {
+        let product = Product::new(product_id(n), org(), n.to_string(), at(0));
+        Product { catalogs: BTreeSet::from([gone]), version: 5, ..product }
+    });
+    let new =
+        |n: u16, category| NewEntry { product: product_id(n), price: Cents(5), category, rank: None, is_active: true };
+    let add = |new: &[NewEntry]| menu.adding((&shop, &list), &library, new, at(7));
+
+    let change = add(&[new(2, Some(category_id(0))), new(3, None)]).unwrap();
+    assert_eq!(
+        (change.catalog.products, change.catalog.version, change.layout.version),
+        (3, 1, menu.layout.version + 1)
+    );
+    assert_eq!(
+        change.entries.iter().map(|entry| change.layout.entries.get(entry.id)).collect::<Vec<_>>(),
+        [Some(1), Some(2)]
+    );
+    for product in &change.products {
+        assert_eq!((product.version, &product.catalogs), (6, &BTreeSet::from([catalog()])));
+    }
+    assert_eq!(add(&[new(2, None), new(4, None)]), Err(AddError::UnknownProduct(1)));
+    assert_eq!(add(&[new(2, Some(category_id(1)))]), Err(AddError::UnknownCategory(0)));
+    assert_eq!(add(&[new(1, None)]), Err(AddError::Twice(0)));
+    assert_eq!(add(&[new(2, None), new(2, None)]), Err(AddError::Twice(1)));
+
+    let menu = Menu::new(change.layout, vec![category(0)], [menu.entries, change.entries].concat());
+    let back = menu.removing(&change.catalog, &menu.entries[1], &change.products);
+    assert_eq!((back.catalog.products, back.layout.entries.len(), back.products.len()), (2, 2, 1));
+    assert!(back.products[0].catalogs.is_empty());
+    assert!(menu.removing(&change.catalog, &menu.entries[0], &[]).products.is_empty());
 }
 
 #[test]
