@@ -19,7 +19,7 @@ use domain::{
     link::{LinkPurpose, LinkSecret},
     tickets::{number::OrderNumber, secret::TicketSecret},
 };
-use identity::{Cognito, ServiceKeys, TokenVerifier};
+use identity::{Cognito, Jwks, PushVerifier, ServiceKeys, TokenVerifier};
 use jiff::Timestamp;
 use payments::{Register, Stripe, Till};
 use store::Store;
@@ -168,6 +168,7 @@ struct Inner {
     limiter: RateLimiter,
     identity: OnceLock<Cognito>,
     verifier: OnceLock<TokenVerifier>,
+    push_verifier: OnceLock<Option<PushVerifier>>,
     service_keys: Option<ServiceKeys>,
     stripe: OnceLock<Option<Stripe>>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
@@ -192,6 +193,7 @@ impl Ctx {
             limiter: RateLimiter::default(),
             identity: OnceLock::new(),
             verifier: OnceLock::new(),
+            push_verifier: OnceLock::new(),
             service_keys,
             stripe: OnceLock::new(),
             sqs: OnceLock::new(),
@@ -259,6 +261,17 @@ impl Ctx {
             TokenVerifier::new(s.token_issuer.clone(), s.user_pool_client_id.clone(), s.jwks_url.clone())
                 .over(self.0.aws.net.clone())
         })
+    }
+
+    /// Verifies Google's pushes; absent where no subscription is configured.
+    pub fn push_verifier(&self) -> Option<&PushVerifier> {
+        let make = || {
+            let stores = &self.settings().stores;
+            let (audience, account) = (stores.google_push_audience.as_ref()?, stores.google_push_account.as_ref()?);
+            let keys = Jwks::new(stores.google_jwks_url.clone(), self.0.aws.net().clone());
+            Some(PushVerifier::new(audience, account, keys))
+        };
+        self.0.push_verifier.get_or_init(make).as_ref()
     }
 
     /// Verifies service tokens; absent when none are configured.

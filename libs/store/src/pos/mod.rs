@@ -8,6 +8,7 @@ mod copy;
 pub mod customer;
 pub(crate) mod keys;
 pub mod list;
+pub mod names;
 pub mod order;
 mod refund;
 pub mod org;
@@ -16,6 +17,7 @@ pub mod product;
 mod receipt;
 pub mod report;
 pub mod sales;
+pub mod subscription;
 mod split;
 mod tip;
 
