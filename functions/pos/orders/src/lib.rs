@@ -1,9 +1,36 @@
 //! Orders and customers at the counter (contract `pos.md` §8, §14).
 
-use runtime::{Function, Surface};
-use utoipa_axum::router::OpenApiRouter;
+mod catalogs;
+mod change;
+mod create;
+mod customers;
+mod list;
+mod load;
+mod pay;
+mod refund;
+mod wire;
+
+use axum::Extension;
+use runtime::{Ctx, Function, Surface};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function.
 pub fn function() -> Function {
-    Function::http(Surface::Pos, OpenApiRouter::new())
+    Function::http(Surface::Pos, routes().layer(Extension(catalogs::Known::default())))
+}
+
+fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(create::create_order, list::list_orders))
+        .routes(routes!(list::list_held_orders))
+        .routes(routes!(list::show_order, change::update_order, change::delete_order))
+        .routes(routes!(change::hold_order))
+        .routes(routes!(change::resume_order))
+        .routes(routes!(pay::link_payment_intent))
+        .routes(routes!(pay::complete_cash))
+        .routes(routes!(pay::add_payment, pay::list_payments))
+        .routes(routes!(refund::refund_order))
+        .routes(routes!(customers::list_customers, customers::save_customer))
+        .routes(routes!(customers::search_customers))
+        .routes(routes!(customers::record_order))
 }

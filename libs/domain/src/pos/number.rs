@@ -26,9 +26,9 @@ pub struct OrderId(pub Uuid);
 
 impl OrderId {
     /// An id of the day of `now` (UTC), from 64 random bits. When its number is taken, try again with `attempt` + 1 and
-    /// other bits: numbers grow longer by a digit with every second attempt, so that a busy day soon finds free ones.
+    /// other bits: numbers grow longer by two digits with every second attempt, so that a busy day soon finds free ones.
     pub fn new(org: OrgId, now: Timestamp, random: u64, attempt: u8) -> Self {
-        let digits = (DIGITS + attempt / 2).min(MAX_DIGITS);
+        let digits = (DIGITS + attempt / 2 * 2).min(MAX_DIGITS);
         let code = (random % 10u64.pow(u32::from(digits))) as u32;
         let day = (now.to_zoned(TimeZone::UTC).date() - epoch()).get_days();
         let mut bytes = [0u8; 16];

@@ -201,7 +201,9 @@ impl Pos<'_> {
     /// Whole customers of those of which an index gave the keys only, in the same order.
     async fn load_customers(&self, items: Vec<Item>) -> Result<Vec<Customer>, StoreError> {
         let sort_key = |item: &Item| text(item, "gsi2sk").unwrap_or_default().to_owned();
-        let key = |item: &Item| Some(Item::from([("pk".into(), item.get("pk")?.clone()), ("sk".into(), item.get("sk")?.clone())]));
+        let key = |item: &Item| {
+            Some(Item::from([("pk".into(), item.get("pk")?.clone()), ("sk".into(), item.get("sk")?.clone())]))
+        };
         let mut read = self.0.batch_get(items.iter().filter_map(key).collect(), false).await?;
         read.sort_by_key(sort_key);
         read.into_iter().map(from_item).collect()
@@ -217,6 +219,7 @@ fn name_key(name: &str, id: CustomerId) -> String {
 
 /// All sort keys that begin so.
 fn beginning_with(index: &'static str, search: &str) -> Range {
-    let (from, to) = if search.is_empty() { (None, None) } else { (Some(search.to_owned()), Some(format!("{search}\u{10ffff}"))) };
+    let (from, to) =
+        if search.is_empty() { (None, None) } else { (Some(search.to_owned()), Some(format!("{search}\u{10ffff}"))) };
     Range { index: Some(index), from, to, limit: usize::MAX, ..Range::default() }
 }

@@ -115,7 +115,8 @@ impl Pos<'_> {
     async fn count_orders(&self, org: OrgId, filter: &OrderFilter) -> Result<u64, StoreError> {
         if filter == &(OrderFilter { status: filter.status, ..OrderFilter::default() }) {
             let figures = self.load_figures(org).await?;
-            let counted = figures.into_iter().filter(|(status, _)| filter.status.is_none_or(|wanted| wanted == *status));
+            let counted =
+                figures.into_iter().filter(|(status, _)| filter.status.is_none_or(|wanted| wanted == *status));
             return Ok(counted.map(|(_, count)| u64::try_from(count).unwrap_or_default()).sum());
         }
         let counts = (0..SHARDS).map(|shard| async move { self.0.count(&order_range(org, filter, shard)).await });

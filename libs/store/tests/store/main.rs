@@ -4,6 +4,7 @@
 // A test may panic, and reads its own switches from the environment.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod catalogs;
 mod checkins;
 mod events;
 mod ledger;
@@ -12,6 +13,9 @@ mod lists;
 mod mails;
 mod orders;
 mod people;
+mod places;
+mod pos_lists;
+mod pos_orders;
 mod races;
 mod sales;
 mod splits;

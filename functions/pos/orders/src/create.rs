@@ -1,0 +1,113 @@
+//! Making an order: one transaction, after the caller's own item and, when the function has not seen it lately, the catalog.
+
+use axum::{Extension, extract::State};
+use domain::{
+    ids::CatalogId,
+    money::Cents,
+    pos::order::{FullOrder, Line, Method, Order, OrderId, Status},
+};
+use http::StatusCode;
+use payments::RegisterError;
+use runtime::{
+    ApiError, Ctx, IdempotencyKey, Json,
+    extract::fingerprint,
+    openapi::{PosError, PosSessionErrors},
+    session::{self, User},
+};
+use store::pos::order::{Created, Request};
+
+use crate::{
+    catalogs::Known,
+    load::{key_reused, load, refuse, refuse_card},
+    pay::check_intent,
+    wire::{OrderIn, OrderOut, email, filled, id},
+};
+
+/// Makes an order, pending and not paid. Totals are kept as they are sent; they must hold together.
+///
+/// An `Idempotency-Key` makes a repeat answer with the first order, as it is by then: a phone that was offline may send what
+/// it sold as often as it likes. The customer of its address is known from then on, and counts the order.
+#[utoipa::path(post, path = "/pos/orders", tag = "pos orders", request_body = OrderIn, security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; remembered for 30 days")),
+    responses(
+        (status = 201, body = OrderOut),
+        (status = 404, body = PosError, description = "`CATALOG_NOT_FOUND`, `PAYMENT_INTENT_NOT_FOUND`, `ORDER_NOT_FOUND` (made by \
+            this key, and deleted since)"),
+        (status = 409, body = PosError, description = "`PAYMENT_INTENT_TAKEN`"),
+        (status = 422, body = PosError, description = "`IDEMPOTENCY_KEY_REUSED`"),
+        PosSessionErrors,
+    ),
+    extensions(("x-role" = json!(session::USER))))]
+pub(crate) async fn create_order(
+    State(ctx): State<Ctx>,
+    user: User,
+    Extension(known): Extension<Known>,
+    key: IdempotencyKey,
+    Json(input): Json<OrderIn>,
+) -> Result<(StatusCode, Json<OrderOut>), ApiError> {
+    let request = key.hash().map(|key| Request { key, fingerprint: fingerprint(&input) });
+    let lines = input.lines()?;
+    let template = read(&ctx, &user, input, &lines)?;
+    if let Some(catalog) = template.catalog {
+        known.check(&ctx, &user, catalog).await?;
+    }
+    let account = match &template.intent {
+        Some(intent) => check_intent(&ctx, user.org, None, intent).await?,
+        None => None,
+    };
+    let make = |attempt| Order {
+        id: OrderId::new(user.org, template.created_at, rand::random(), attempt),
+        account: account.clone(),
+        ..template.clone()
+    };
+    let created = ctx.store().pos().create_order(make, &lines, request.as_ref()).await?;
+    let full = match created {
+        Created::New(order) => {
+            tracing::info!(order = %order.id, org = %order.org, total = %order.total, "order made");
+            FullOrder { order, lines, payments: vec![], refunds: vec![] }
+        }
+        Created::Before(order) => load(&ctx, user.org, runtime::extract::Id(Some(order))).await?,
+        Created::KeyReused => return Err(key_reused()),
+        Created::IntentTaken => return Err(refuse_card(RegisterError::Taken)),
+    };
+    Ok((StatusCode::CREATED, Json(OrderOut::from(&full))))
+}
+
+/// The order that is asked for, but for its id.
+fn read(ctx: &Ctx, user: &User, input: OrderIn, lines: &[Line]) -> Result<Order, ApiError> {
+    let now = ctx.now();
+    let mut order = Order {
+        id: OrderId(uuid::Uuid::nil()),
+        org: user.org,
+        version: 0,
+        status: Status::Pending,
+        method: Some(input.payment_method.map_or(Method::TapToPay, Method::from)),
+        subtotal: Cents(input.subtotal),
+        tax: Cents(input.tax_amount.unwrap_or_default()),
+        tip: Cents(input.tip_amount.unwrap_or_default()),
+        total: Cents(input.total_amount),
+        paid: Cents::ZERO,
+        refunded: Cents::ZERO,
+        payments: 0,
+        intent: filled(&input.stripe_payment_intent_id),
+        account: None,
+        customer_email: None,
+        customer: None,
+        catalog: id::<CatalogId>("catalogId", &input.catalog_id)?,
+        user: user.user,
+        device: filled(&input.device_id),
+        notes: filled(&input.notes),
+        hold_name: filled(&input.hold_name),
+        held_at: None,
+        held_by: None,
+        quick_charge: input.is_quick_charge.unwrap_or_default(),
+        description: filled(&input.description),
+        item_count: lines.len() as u32,
+        created_at: now,
+        updated_at: now,
+        completed_at: None,
+    };
+    order.set_customer(email("customerEmail", input.customer_email.as_deref().unwrap_or_default())?);
+    order.check_total().map_err(refuse)?;
+    Ok(order)
+}

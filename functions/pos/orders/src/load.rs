@@ -1,0 +1,91 @@
+//! What most handlers do first: find the order, and take a step from it.
+
+use domain::{
+    ids::OrgId,
+    pos::order::{FullOrder, Order, OrderId, StepError},
+};
+use http::StatusCode;
+use payments::{RegisterError, StripeError};
+use runtime::{ApiError, Ctx, extract::Id};
+use store::StoreError;
+
+/// How often a step is decided again because the order changed under it.
+pub(crate) const ROUNDS: usize = 10;
+
+pub(crate) fn not_found() -> ApiError {
+    ApiError::not_found("ORDER_NOT_FOUND", "Order not found")
+}
+
+/// An order of the organization, with all its rows.
+pub(crate) async fn load(ctx: &Ctx, org: OrgId, id: Id<OrderId>) -> Result<FullOrder, ApiError> {
+    let id = id.0.ok_or_else(not_found)?;
+    ctx.store().pos().load_order(org, id).await?.ok_or_else(not_found)
+}
+
+/// Takes a step: loads the order, lets `decide` say what it becomes, and saves that over the very version that was read. When
+/// somebody else was faster it is decided again.
+pub(crate) async fn step(
+    ctx: &Ctx,
+    org: OrgId,
+    id: Id<OrderId>,
+    decide: impl Fn(&Order) -> Result<Order, ApiError>,
+) -> Result<FullOrder, ApiError> {
+    for _ in 0..ROUNDS {
+        let full = load(ctx, org, id).await?;
+        let after = decide(&full.order)?;
+        match ctx.store().pos().save_order(&full.order, &after).await {
+            Ok(()) => return Ok(FullOrder { order: after, ..full }),
+            Err(StoreError::Stale) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(busy())
+}
+
+/// 409: in every round somebody else was faster.
+pub(crate) fn busy() -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, "ORDER_BUSY", "The order is being changed by others. Please try again")
+}
+
+/// 422: the key stands for another request.
+pub(crate) fn key_reused() -> ApiError {
+    let text = "This Idempotency-Key was used for another request";
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", text)
+}
+
+/// A step that the order does not allow.
+pub(crate) fn refuse(error: StepError) -> ApiError {
+    let code = match error {
+        StepError::Status(_) => "ORDER_STATUS",
+        StepError::TooLittleCash => "INSUFFICIENT_CASH",
+        StepError::TooMuch => "AMOUNT_TOO_LARGE",
+        StepError::NothingLeft => "NOTHING_TO_REFUND",
+        StepError::TooMany => "TOO_MANY_PAYMENTS",
+        StepError::Paid => "ORDER_PARTLY_PAID",
+        StepError::Total => return ApiError::invalid("totalAmount", error.to_string()),
+    };
+    ApiError::bad_request(code, error.to_string())
+}
+
+/// What the register refuses.
+pub(crate) fn refuse_card(error: RegisterError) -> ApiError {
+    let text = error.to_string();
+    match error {
+        RegisterError::NotFound => not_found(),
+        RegisterError::Step(error) => refuse(error),
+        RegisterError::NoAccount => ApiError::not_found("NO_CONNECTED_ACCOUNT", text),
+        RegisterError::UnknownIntent => ApiError::not_found("PAYMENT_INTENT_NOT_FOUND", text),
+        RegisterError::NotPaid(_) => ApiError::bad_request("PAYMENT_NOT_SUCCEEDED", text),
+        RegisterError::TooLittle => ApiError::bad_request("PAYMENT_TOO_SMALL", text),
+        RegisterError::Taken => ApiError::new(StatusCode::CONFLICT, "PAYMENT_INTENT_TAKEN", text),
+        RegisterError::Returned => ApiError::new(StatusCode::CONFLICT, "PAYMENT_RETURNED", text),
+        RegisterError::KeyReused => key_reused(),
+        RegisterError::Refused(_) => ApiError::bad_request("REFUND_REFUSED", text),
+        RegisterError::Store(error) => error.into(),
+        RegisterError::Stripe(StripeError::Unavailable { .. }) => {
+            tracing::warn!(error = text, "Stripe unavailable");
+            ApiError::unavailable()
+        }
+        RegisterError::Stripe(error) => ApiError::internal(error),
+    }
+}
