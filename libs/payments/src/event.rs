@@ -22,10 +22,16 @@ pub enum EventKind {
     PaymentSucceeded,
     /// `payment_intent.payment_failed`: one attempt; the buyer may try another card.
     PaymentFailed,
+    /// `payment_intent.canceled`: given up, by us or by time.
+    PaymentCanceled,
     /// `charge.refunded`: in part or whole; the object is the charge.
     ChargeRefunded,
     /// `refund.created`, `refund.updated`, `refund.failed` (or `charge.refund.updated`): the object is the refund.
     Refund,
+    /// `account.updated`: the object is the connected account.
+    AccountUpdated,
+    /// `customer.subscription.*`, `invoice.*`, and the checkout of a subscription, by its name.
+    Subscription(String),
     /// Anything else, by its name.
     Other(String),
 }
@@ -39,8 +45,11 @@ impl From<String> for EventKind {
             "checkout.session.expired" => Self::CheckoutExpired,
             "payment_intent.succeeded" => Self::PaymentSucceeded,
             "payment_intent.payment_failed" => Self::PaymentFailed,
+            "payment_intent.canceled" => Self::PaymentCanceled,
+            "account.updated" => Self::AccountUpdated,
             "charge.refunded" => Self::ChargeRefunded,
             "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => Self::Refund,
+            _ if name.starts_with("customer.subscription.") || name.starts_with("invoice.") => Self::Subscription(name),
             _ => Self::Other(name),
         }
     }
@@ -85,9 +94,10 @@ impl StripeEvent {
     /// Reads a webhook's body.
     pub fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
         let wire: EventWire = serde_json::from_slice(body)?;
+        let subscribes = wire.kind.starts_with("checkout.session.") && wire.data.object["mode"] == "subscription";
         Ok(Self {
             id: wire.id,
-            kind: wire.kind.into(),
+            kind: if subscribes { EventKind::Subscription(wire.kind) } else { wire.kind.into() },
             created: wire.created,
             livemode: wire.livemode,
             account: wire.account,
@@ -195,6 +205,12 @@ mod tests {
         assert_eq!(refund.kind, EventKind::Refund);
         assert_eq!(refund.refund().unwrap().payment_intent.as_deref(), Some("pi_1"));
         assert_eq!(event("payout.paid", json!({})).kind, EventKind::Other("payout.paid".into()));
+        for name in ["customer.subscription.deleted", "invoice.paid"] {
+            assert_eq!(event(name, json!({})).kind, EventKind::Subscription(name.into()));
+        }
+        let checkout = |mode| event("checkout.session.completed", json!({"mode": mode})).kind;
+        assert_eq!(checkout("payment"), EventKind::CheckoutCompleted);
+        assert_eq!(checkout("subscription"), EventKind::Subscription("checkout.session.completed".into()));
         assert!(StripeEvent::parse(b"{\"id\":\"evt_1\"}").is_err());
     }
 }

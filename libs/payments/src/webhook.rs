@@ -1,16 +1,21 @@
 //! What webhooks say, and its effect. Signatures are verified before anything here is called.
 
 use domain::{
+    ids::OrgId,
     mail::MailPolicy,
     tickets::{
         number::{OrderNumber, parse_reference},
         payment::{Payment, Provider},
     },
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
+    connect::{Connect, ConnectError},
     event::{EventKind, StripeEvent},
+    register::{IntentNotice, Register, RegisterError},
+    terminal::CardIntent,
     till::{Outcome, Till, TillError, payment_of},
 };
 
@@ -113,6 +118,61 @@ pub async fn apply_stripe_event(till: &Till<'_>, event: &StripeEvent) -> Result<
             Ok(())
         }
         done => done,
+    }
+}
+
+/// Applies one of Stripe's events of a connected account: card payments of the counter, their refunds, the account itself.
+/// Whose an account is, is known from the account alone: what stands on an object its owner may have written.
+pub async fn apply_connect_event(
+    register: &Register<'_>,
+    account: &str,
+    event: &StripeEvent,
+) -> Result<(), RegisterError> {
+    let Register { store, stripe, now } = *register;
+    if event.kind == EventKind::AccountUpdated {
+        let followed = Connect { store, stripe, now }.follow_account(account).await;
+        return followed.map(drop).map_err(|error| match error {
+            ConnectError::Stripe(error) => error.into(),
+            ConnectError::Store(error) => error.into(),
+        });
+    }
+    let Some(intent) = event.payment_intent() else {
+        tracing::debug!(event = event.id, "event of an account without a payment");
+        return Ok(());
+    };
+    let Some(known) = store.pos().find_account(account).await? else {
+        tracing::warn!(event = event.id, account, "event of an account that is nobody's");
+        return Ok(());
+    };
+    match event.kind {
+        EventKind::PaymentSucceeded => settle_card(register, &known.org, account, event).await,
+        EventKind::PaymentFailed | EventKind::PaymentCanceled => {
+            register.decline_intent(known.org, intent).await.map(drop)
+        }
+        EventKind::ChargeRefunded | EventKind::Refund => register.follow_refund(known.org, account, intent).await,
+        _ => Ok(()),
+    }
+}
+
+/// The event names the charge and does not hold it: Stripe is asked for the card's brand and digits, and the money does not
+/// wait for them.
+async fn settle_card(
+    register: &Register<'_>,
+    org: &OrgId,
+    account: &str,
+    event: &StripeEvent,
+) -> Result<(), RegisterError> {
+    let Ok(told) = CardIntent::deserialize(&event.object) else {
+        tracing::error!(event = event.id, "a card payment that cannot be read");
+        return Ok(());
+    };
+    let asked = match register.stripe {
+        Some(stripe) => stripe.on_account(account).retrieve_intent(&told.id).await.ok(),
+        None => None,
+    };
+    match IntentNotice::of(*org, account, asked.as_ref().unwrap_or(&told)) {
+        Some(notice) => register.settle_intent(&notice).await.map(drop),
+        None => Ok(()),
     }
 }
 

@@ -22,8 +22,8 @@ type Handler = Arc<dyn Fn(Ctx, Value) -> BoxFuture<Result<Value, BoxError>> + Se
 
 /// A function before it has a context.
 pub enum Function {
-    /// Serves HTTP routes of one surface.
-    Http(Surface, Box<OpenApiRouter<Ctx>>),
+    /// Serves HTTP routes, each of its surface.
+    Http(Vec<(Surface, OpenApiRouter<Ctx>)>),
     /// Handles events of another kind: a queue, a stream, a schedule, an authorizer.
     Event(EventHandler),
 }
@@ -34,7 +34,15 @@ pub struct EventHandler(Handler);
 impl Function {
     /// A function that serves `routes`, with errors in the shape of `surface`.
     pub fn http(surface: Surface, routes: OpenApiRouter<Ctx>) -> Self {
-        Function::Http(surface, Box::new(routes))
+        Function::Http(vec![(surface, routes)])
+    }
+
+    /// The same with routes of another surface, whose errors have its shape.
+    pub fn and_http(mut self, surface: Surface, routes: OpenApiRouter<Ctx>) -> Self {
+        if let Function::Http(served) = &mut self {
+            served.push((surface, routes));
+        }
+        self
     }
 
     /// A function that handles events of type `E`.
@@ -58,7 +66,10 @@ impl Function {
     /// The routes' description; absent for event handlers.
     pub fn openapi(&self) -> Option<OpenApi> {
         match self {
-            Function::Http(_, routes) => Some(routes.get_openapi().clone()),
+            Function::Http(served) => {
+                let mut described = served.iter().map(|(_, routes)| routes.get_openapi().clone());
+                described.next().map(|first| described.fold(first, OpenApi::merge_from))
+            }
             Function::Event(_) => None,
         }
     }
@@ -66,9 +77,12 @@ impl Function {
     /// Binds the function to its context.
     pub fn into_invoker(self, ctx: Ctx) -> Invoker {
         Invoker(Arc::new(match self {
-            Function::Http(surface, routes) => {
-                let (router, _) = routes.split_for_parts();
-                Bound::Http(surface.wrap(router, &ctx).with_state(ctx))
+            Function::Http(served) => {
+                let surfaces = served.into_iter().enumerate().map(|(at, (surface, routes))| {
+                    let (router, _) = routes.split_for_parts();
+                    if at == 0 { surface.wrap_all(router, &ctx) } else { surface.wrap(router, &ctx) }
+                });
+                Bound::Http(surfaces.fold(Router::new(), Router::merge).with_state(ctx))
             }
             Function::Event(handler) => Bound::Event(ctx, handler),
         }))

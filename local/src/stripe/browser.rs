@@ -17,7 +17,7 @@ use super::{
     checkout_sessions::{self, Step},
     error::ApiError,
     form::Params,
-    lock, owner, page, payment_intents, server,
+    lock, owner, page, payment_intents, server, terminal,
 };
 
 /// The pages' and scripts' routes.
@@ -26,7 +26,9 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/", get(overview))
         .route("/c/pay/{session}", get(show_session).post(pay_session))
         .route("/c/authenticate/{payment}", get(show_second_step).post(take_second_step))
+        .route("/receipts/{charge}", get(show_receipt))
         .route("/_local/pay/{session}", post(pay_by_script))
+        .route("/_local/tap/{payment}", post(tap_by_script))
         .route("/_local/events", get(events))
         .route("/_local/deliveries", get(deliveries))
 }
@@ -233,6 +235,33 @@ async fn pay_by_script(
             _ => server::refusal(StatusCode::CONFLICT, "closed", &error),
         },
     }
+}
+
+/// Holds a card to the phone: what a person does where this cloud has neither.
+async fn tap_by_script(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Json(card): Json<ScriptedCard>,
+) -> Response {
+    let account = owner(&shared, "payment_intent", &id);
+    match shared.call(account, Params::default(), |call| terminal::tap(call, &id, &card.card)) {
+        Ok(intent) => Json(json!({ "status": "succeeded", "paymentIntent": intent["id"] })).into_response(),
+        Err(error) => match error.status {
+            402 => server::refusal(StatusCode::PAYMENT_REQUIRED, "declined", &error),
+            404 => server::refusal(StatusCode::NOT_FOUND, "not_found", &error),
+            _ => server::refusal(StatusCode::CONFLICT, "closed", &error),
+        },
+    }
+}
+
+async fn show_receipt(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    let account = owner(&shared, "charge", &id);
+    let Ok(charge) = shared.call(account, Params::default(), |call| call.load("charge", &id)) else {
+        return not_found();
+    };
+    let currency = charge["currency"].as_str().unwrap_or_default();
+    let amount = super::money::shown(charge["amount"].as_i64().unwrap_or_default(), currency);
+    Html(page::notice("Receipt", &format!("{amount} was paid."), None)).into_response()
 }
 
 fn not_found() -> Response {

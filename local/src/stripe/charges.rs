@@ -33,7 +33,6 @@ const NULL: &[&str] = &[
     "failure_balance_transaction",
     "presentment_details",
     "receipt_number",
-    "receipt_url",
     "review",
     "source_transfer",
 ];
@@ -65,6 +64,7 @@ pub fn record(
     let id = new_id("ch_3");
     let amount = intent["amount"].as_i64().unwrap_or_default();
     let details = refusal.map(ApiError::details);
+    let present = method["type"] == "card_present";
     let mut charge = json!({
         "id": id,
         "object": "charge",
@@ -84,7 +84,8 @@ pub fn record(
         "paid": refusal.is_none(),
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": card.charge_details(amount),
+        "payment_method_details": if present { card.present_details(amount) } else { card.charge_details(amount) },
+        "receipt_url": refusal.is_none().then(|| format!("{}/receipts/{id}", call.base_url)),
         "refunded": false,
         "status": if refusal.is_none() { "succeeded" } else { "failed" },
     });

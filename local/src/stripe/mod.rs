@@ -30,6 +30,7 @@ mod payouts;
 mod refunds;
 mod server;
 mod store;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -267,6 +268,19 @@ impl Stripe {
     /// Pays an open session as the page does, with a card number. A second step, if the bank wants one, is passed.
     pub fn pay(&self, session_id: &str, card: &str) -> Payment {
         browser::pay(self.shared(), session_id, card, Some(true))
+    }
+
+    /// Holds a card to a phone or a reader that takes it for this payment, as the app's SDK does; on whichever account it is.
+    pub fn tap(&self, intent: &str, card: &str) -> Payment {
+        let account = owner(self.shared(), "payment_intent", intent);
+        let tapped = self.shared().call(account, Params::default(), |call| terminal::tap(call, intent, card));
+        match tapped {
+            Ok(intent) => Payment::Succeeded(intent["id"].as_str().unwrap_or_default().to_owned()),
+            Err(error) if error.status == 402 => {
+                Payment::Declined(error.details()["code"].as_str().unwrap_or_default().to_owned())
+            }
+            Err(_) => Payment::Closed,
+        }
     }
 
     /// Makes sure of a connected account of this id that is fully onboarded, without events.

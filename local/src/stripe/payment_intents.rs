@@ -170,8 +170,30 @@ pub fn check_amount(amount: i64, currency: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// May it be paid so?
+pub fn takes(intent: &Value, kind: &str) -> bool {
+    intent["payment_method_types"].as_array().is_some_and(|types| types.iter().any(|known| known == kind))
+}
+
+/// Refuses unless a card may pay it now.
+pub fn expect_payable(intent: &Value) -> Result<(), ApiError> {
+    expect_status(intent, "process", &["requires_payment_method", "requires_confirmation", "requires_action"])
+}
+
+/// Tries to take the money of a card that is held to a phone or a reader.
+pub fn charge_present(call: &mut Call<'_>, mut intent: Value, card: Card) -> Answer {
+    let method = payment_methods::attach_present(call, card);
+    intent["payment_method"] = method["id"].clone();
+    charge(call, intent, Value::Null)
+}
+
 fn choose_method(call: &mut Call<'_>, intent: &mut Value) -> Result<(), ApiError> {
     if let Some(reference) = call.params.text("payment_method")?.map(str::to_owned) {
+        if !takes(intent, "card") {
+            let message = "The PaymentMethod provided (card) is not allowed for this PaymentIntent. Please attach one of \
+                           the allowed types.";
+            return Err(ApiError::invalid(message).param("payment_method"));
+        }
         intent["payment_method"] = payment_methods::resolve(call, &reference)?["id"].clone();
         intent["status"] = json!("requires_confirmation");
     }

@@ -31,8 +31,12 @@ pub struct Card {
 
 const DECLINED: &str = "Your card was declined.";
 
+/// A card that pays, and whose bank sends refunds back.
+pub const REFUND_FAILS: &str = "4000000000005126";
+
 /// <https://docs.stripe.com/testing>
 const CARDS: &[Card] = &[
+    card(REFUND_FAILS, &["pm_card_refundFail"], "visa", Outcome::Succeeds),
     card("4242424242424242", &["pm_card_visa", "tok_visa"], "visa", Outcome::Succeeds),
     card("4000056655665556", &["pm_card_visa_debit", "tok_visa_debit"], "visa", Outcome::Succeeds),
     card("5555555555554444", &["pm_card_mastercard", "tok_mastercard"], "mastercard", Outcome::Succeeds),
@@ -153,6 +157,37 @@ impl Card {
         })
     }
 
+    /// The `payment_method_details` of a charge of a card that was held to a phone or a reader.
+    pub fn present_details(&self, amount: i64) -> Value {
+        json!({
+            "card_present": {
+                "amount_authorized": amount,
+                "brand": self.brand,
+                "cardholder_name": null,
+                "country": "US",
+                "description": null,
+                "emv_auth_data": null,
+                "exp_month": 12,
+                "exp_year": 2034,
+                "fingerprint": format!("Fp{}", self.number),
+                "funding": "credit",
+                "generated_card": null,
+                "incremental_authorization_supported": false,
+                "issuer": null,
+                "last4": self.last4(),
+                "network": self.brand,
+                "network_transaction_id": null,
+                "offline": null,
+                "overcapture_supported": false,
+                "preferred_locales": null,
+                "read_method": "contactless_emv",
+                "receipt": null,
+                "wallet": null,
+            },
+            "type": "card_present",
+        })
+    }
+
     /// The `payment_method_details` of a charge.
     pub fn charge_details(&self, amount: i64) -> Value {
         json!({
@@ -230,6 +265,18 @@ pub fn attach(call: &mut Call<'_>, card: Card, email: Option<&str>, name: Option
         "type": "card",
         "_number": card.number,
     });
+    call.put(&method);
+    method
+}
+
+/// Makes a payment method of a card that is held to a phone or a reader.
+pub fn attach_present(call: &mut Call<'_>, card: Card) -> Value {
+    let mut method = attach(call, card, None, None);
+    method["type"] = json!("card_present");
+    method["card_present"] = method["card"].take();
+    if let Some(members) = method.as_object_mut() {
+        members.remove("card");
+    }
     call.put(&method);
     method
 }

@@ -6,6 +6,7 @@ use super::{
     call::{Answer, Call, Verb},
     error::ApiError,
     money,
+    payment_methods::REFUND_FAILS,
     store::new_id,
 };
 
@@ -43,6 +44,9 @@ fn create(call: &mut Call<'_>) -> Answer {
     }
     call.params.choice("reason", &["duplicate", "fraudulent", "requested_by_customer"])?;
     let mut charge = charge_to_refund(call)?;
+    if call.params.flag("refund_application_fee")? && charge["application_fee_amount"].is_null() {
+        return Err(ApiError::invalid("The charge has no application fee to refund.").param("refund_application_fee"));
+    }
     let amount = refundable(&charge, asked)?;
     let refunded = charge["amount_refunded"].as_i64().unwrap_or_default() + amount;
     charge["amount_refunded"] = json!(refunded);
@@ -69,7 +73,28 @@ fn create(call: &mut Call<'_>) -> Answer {
     call.put(&refund);
     call.emit("refund.created", &refund);
     call.emit("charge.refunded", &charge);
+    if is_sent_back(call, &refund) {
+        fail(call, refund.clone(), charge);
+    }
     Ok(refund)
+}
+
+/// True for the test card whose bank takes no money back.
+fn is_sent_back(call: &mut Call<'_>, refund: &Value) -> bool {
+    let method = call.load("payment_method", refund["payment_method"].as_str().unwrap_or_default());
+    method.is_ok_and(|method| method["_number"] == REFUND_FAILS)
+}
+
+/// The bank sends the money back: the charge is as if nothing had been refunded. At Stripe that takes days.
+fn fail(call: &mut Call<'_>, mut refund: Value, mut charge: Value) {
+    refund["status"] = json!("failed");
+    refund["failure_reason"] = json!("expired_or_canceled_card");
+    let amount = refund["amount"].as_i64().unwrap_or_default();
+    charge["amount_refunded"] = json!(charge["amount_refunded"].as_i64().unwrap_or_default() - amount);
+    charge["refunded"] = json!(false);
+    call.put(&refund);
+    call.put(&charge);
+    call.emit("refund.failed", &refund);
 }
 
 fn update(call: &mut Call<'_>, id: &str) -> Answer {

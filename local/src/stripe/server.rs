@@ -21,6 +21,7 @@ use super::{
     form::Params,
     lock, onboarding, payment_intents, payment_methods, payouts, refunds,
     store::{PLATFORM, SavedAnswer, new_id},
+    terminal,
 };
 
 const LARGEST_BODY: usize = 1 << 20;
@@ -187,6 +188,8 @@ fn run(call: &mut Call<'_>, verb: Verb, request: &ApiRequest) -> Answer {
         ["v1", "payment_methods", rest @ ..] => payment_methods::route(call, verb, rest),
         ["v1", "payouts", rest @ ..] => payouts::route(call, verb, rest),
         ["v1", "refunds", rest @ ..] => refunds::route(call, verb, rest),
+        ["v1", "terminal", rest @ ..] => terminal::route(call, verb, rest),
+        ["v1", "test_helpers", "terminal", rest @ ..] => terminal::test_helpers(call, verb, rest),
         _ => None,
     };
     let mut value = answered.unwrap_or_else(|| Err(ApiError::no_such_path(request.method.as_str(), &request.path)))?;

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use payments::{signature, webhook};
 use runtime::{
     ApiError, Ctx, Function, Surface,
-    openapi::{CommonErrors, ErrorBody},
+    openapi::{CommonErrors, ErrorBody, PosError, PosErrors},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,14 +18,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function.
 pub fn function() -> Function {
-    Function::http(Surface::Tickets, routes())
-}
-
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
-        .routes(routes!(receive_ticket_payment))
+    let tickets = OpenApiRouter::new().routes(routes!(receive_ticket_payment));
+    let counter = OpenApiRouter::new()
         .routes(routes!(receive_stripe_event))
         .routes(routes!(receive_connect_event))
+        .routes(routes!(receive_connect_event_elsewhere));
+    Function::http(Surface::Tickets, tickets).and_http(Surface::Pos, counter)
 }
 
 /// What a provider is told.
@@ -83,14 +81,12 @@ async fn receive_ticket_payment(State(ctx): State<Ctx>, headers: HeaderMap, body
     params(("stripe-signature" = String, Header, description = "t=…,v1=… over {t}.{raw body}")),
     responses(
         (status = 200, body = Receipt),
-        (status = 400, body = ErrorBody, description = "INVALID_SIGNATURE"),
-        (status = 413, body = ErrorBody, description = "PAYLOAD_TOO_LARGE"),
-        CommonErrors,
+        (status = 400, body = PosError, description = "INVALID_SIGNATURE"),
+        (status = 413, body = PosError, description = "PAYLOAD_TOO_LARGE"),
+        PosErrors,
     ))]
 async fn receive_stripe_event(State(ctx): State<Ctx>, headers: HeaderMap, body: Bytes) -> Result<Answer, ApiError> {
-    verify(&ctx, &ctx.settings().stripe_webhook_secrets, &headers, &body)?;
-    enqueue(&ctx, "stripe", &body).await?;
-    Ok(axum::Json(Receipt { received: true, ..Receipt::default() }))
+    receive(&ctx, &ctx.settings().stripe_webhook_secrets, &headers, &body).await
 }
 
 /// Stripe's events of connected accounts.
@@ -99,13 +95,36 @@ async fn receive_stripe_event(State(ctx): State<Ctx>, headers: HeaderMap, body: 
     params(("stripe-signature" = String, Header, description = "t=…,v1=… over {t}.{raw body}")),
     responses(
         (status = 200, body = Receipt),
-        (status = 400, body = ErrorBody, description = "INVALID_SIGNATURE"),
-        (status = 413, body = ErrorBody, description = "PAYLOAD_TOO_LARGE"),
-        CommonErrors,
+        (status = 400, body = PosError, description = "INVALID_SIGNATURE"),
+        (status = 413, body = PosError, description = "PAYLOAD_TOO_LARGE"),
+        PosErrors,
     ))]
 async fn receive_connect_event(State(ctx): State<Ctx>, headers: HeaderMap, body: Bytes) -> Result<Answer, ApiError> {
-    verify(&ctx, &ctx.settings().stripe_connect_webhook_secrets, &headers, &body)?;
-    enqueue(&ctx, "stripe", &body).await?;
+    receive(&ctx, &ctx.settings().stripe_connect_webhook_secrets, &headers, &body).await
+}
+
+/// The same under its other name (DECISIONS, #8).
+#[utoipa::path(post, path = "/pos/stripe/webhook-connect", tag = "stripe webhooks",
+    request_body(content = Value, description = "A Stripe event with `account`"),
+    params(("stripe-signature" = String, Header, description = "t=…,v1=… over {t}.{raw body}")),
+    responses(
+        (status = 200, body = Receipt),
+        (status = 400, body = PosError, description = "INVALID_SIGNATURE"),
+        (status = 413, body = PosError, description = "PAYLOAD_TOO_LARGE"),
+        PosErrors,
+    ))]
+async fn receive_connect_event_elsewhere(
+    state: State<Ctx>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, ApiError> {
+    receive_connect_event(state, headers, body).await
+}
+
+/// Verifies an event, queues it, and acknowledges it. What it means is `workers-payments`' business.
+async fn receive(ctx: &Ctx, secrets: &[String], headers: &HeaderMap, body: &[u8]) -> Result<Answer, ApiError> {
+    verify(ctx, secrets, headers, body)?;
+    enqueue(ctx, "stripe", body).await?;
     Ok(axum::Json(Receipt { received: true, ..Receipt::default() }))
 }
 

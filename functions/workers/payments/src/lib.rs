@@ -1,14 +1,18 @@
-//! Applies webhook events that their own call could not.
+//! Applies webhook events that their own call could not, and carries on with refunds that Stripe has not decided.
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::SqsBatchResponse;
 use payments::{
-    StripeEvent,
-    webhook::{apply_stripe_event, apply_ticket_payment},
+    EventKind, StripeEvent,
+    webhook::{apply_connect_event, apply_stripe_event, apply_ticket_payment},
 };
-use runtime::{BoxError, Ctx, Function, queue::consume};
+use runtime::{
+    BoxError, Ctx, Function,
+    queue::{Wake, consume},
+};
 use serde::Deserialize;
 
-/// Consumes the payments queue: `{"source": "stripe" | "tickets", "body": "<the webhook's verified body>"}`.
+/// Consumes the payments queue, `{"source": "stripe" | "tickets", "body": "<the webhook's verified body>"}`, and the
+/// schedule of pending refunds.
 pub fn function() -> Function {
     Function::event(handle)
 }
@@ -30,8 +34,14 @@ enum Source {
     Tickets,
 }
 
-async fn handle(ctx: Ctx, event: SqsEvent) -> Result<SqsBatchResponse, BoxError> {
-    Ok(consume(event, |webhook| apply_webhook(&ctx, webhook)).await)
+async fn handle(ctx: Ctx, wake: Wake) -> Result<SqsBatchResponse, BoxError> {
+    match wake {
+        Wake::Messages(event) => Ok(consume(event, |webhook| apply_webhook(&ctx, webhook)).await),
+        Wake::Schedule { .. } => {
+            ctx.register().resume_refunds().await?;
+            Ok(SqsBatchResponse::default())
+        }
+    }
 }
 
 /// Fails when a repeat may succeed. A body that cannot be read is logged and dropped.
@@ -39,7 +49,7 @@ async fn apply_webhook(ctx: &Ctx, webhook: Webhook) -> Result<(), BoxError> {
     let Webhook { source, body } = webhook;
     let applied = match source {
         Source::Stripe => match StripeEvent::parse(body.as_bytes()) {
-            Ok(event) => apply_stripe_event(&ctx.till(), &event).await.map(|()| Ok(())),
+            Ok(event) => return apply_event(ctx, &event).await,
             Err(error) => return drop_unreadable(source, &error),
         },
         Source::Tickets => match serde_json::from_str(&body) {
@@ -49,6 +59,16 @@ async fn apply_webhook(ctx: &Ctx, webhook: Webhook) -> Result<(), BoxError> {
     };
     if let Err(reason) = applied? {
         tracing::warn!(?source, reason, "webhook changed nothing");
+    }
+    Ok(())
+}
+
+/// Events of connected accounts are the counter's, of our own account subscriptions' and tickets'.
+async fn apply_event(ctx: &Ctx, event: &StripeEvent) -> Result<(), BoxError> {
+    match (&event.account, &event.kind) {
+        (Some(account), _) => apply_connect_event(&ctx.register(), account, event).await?,
+        (None, EventKind::Subscription(_)) => {}
+        (None, _) => apply_stripe_event(&ctx.till(), event).await?,
     }
     Ok(())
 }
