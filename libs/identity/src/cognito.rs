@@ -290,6 +290,30 @@ impl Cognito {
         Ok(())
     }
 
+    /// Undoes [`disable_user`](Self::disable_user). Takes an e-mail or an id.
+    pub async fn enable_user(&self, email: &str) -> Result<(), IdentityError> {
+        self.client
+            .admin_enable_user()
+            .user_pool_id(&self.pool_id)
+            .username(email)
+            .send()
+            .await
+            .map_err(|error| identity_error(&error))?;
+        Ok(())
+    }
+
+    /// Deletes a person. Takes an e-mail or an id.
+    pub async fn delete_user(&self, email: &str) -> Result<(), IdentityError> {
+        self.client
+            .admin_delete_user()
+            .user_pool_id(&self.pool_id)
+            .username(email)
+            .send()
+            .await
+            .map_err(|error| identity_error(&error))?;
+        Ok(())
+    }
+
     /// Revokes every refresh token of a person. Takes an e-mail or an id. Access tokens already given remain good where only
     /// their signature is checked, until they expire.
     pub async fn sign_out_user(&self, email: &str) -> Result<(), IdentityError> {

@@ -9,7 +9,7 @@ use domain::{
     pos::password,
 };
 use identity::IdentityError;
-use store::Link;
+use store::{Link, Placed};
 use uuid::Uuid;
 
 use crate::{
@@ -48,14 +48,16 @@ impl Ctx {
     }
 
     /// Invites somebody as `member`, of whom the caller has decided all but the invitation, in the name of `by`; their e-mail
-    /// follows. 409 `EMAIL_EXISTS` when the address is somebody's already.
-    pub async fn invite_member(&self, member: Member, by: UserId) -> Result<Member, ApiError> {
+    /// follows. 409 `EMAIL_EXISTS` when the address is somebody's already, 400 `STAFF_LIMIT_REACHED` when there are `limit`
+    /// members of staff.
+    pub async fn invite_member(&self, member: Member, by: UserId, limit: Option<usize>) -> Result<Member, ApiError> {
         let (link, mail) = self.new_link(LinkPurpose::Invitation, member.user, member.org)?;
         let invitation = Invitation { by, at: self.now(), link_hash: Some(link.hash.clone()), accepted_at: None };
         let invited = Member { invitation: Some(invitation), ..member };
-        match self.store().invite_member(&invited, &link, &mail).await? {
-            true => Ok(invited),
-            false => Err(email_exists()),
+        match self.store().invite_member(&invited, &link, &mail, limit).await? {
+            Placed::Yes => Ok(invited),
+            Placed::Full => Err(staff_limit()),
+            Placed::No => Err(email_exists()),
         }
     }
 
@@ -131,6 +133,11 @@ fn refuse_faults(field: &str, faults: Vec<password::Fault>) -> Result<(), ApiErr
 /// 409 `EMAIL_EXISTS`.
 pub fn email_exists() -> ApiError {
     ApiError::new(http::StatusCode::CONFLICT, "EMAIL_EXISTS", "An account with this email already exists")
+}
+
+/// 400 `STAFF_LIMIT_REACHED` (contract §11).
+pub fn staff_limit() -> ApiError {
+    ApiError::bad_request("STAFF_LIMIT_REACHED", "Your plan includes no more staff. Upgrade to add more")
 }
 
 /// What the user pool says and no caller has an answer for.

@@ -115,7 +115,7 @@ impl FromRequestParts<Ctx> for SignedIn {
         let (claims, token) = claims(parts, ctx).await?;
         let gone = || ApiError::unauthorized("INVALID_TOKEN", "Invalid or expired token");
         let user = claims.sub;
-        let member = ctx.store().load_member(user).await?.filter(|member| member.is_active).ok_or_else(gone)?;
+        let member = ctx.store().load_member(user).await?.filter(Member::may_sign_in).ok_or_else(gone)?;
         Ok(SignedIn { member, token })
     }
 }

@@ -31,6 +31,11 @@ impl Key {
         Self::new(format!("ORG#{org}"), "ORG")
     }
 
+    /// How many places of staff are taken.
+    pub(crate) fn places(org: OrgId) -> Self {
+        Self::new(format!("ORG#{org}"), "STAFF")
+    }
+
     pub(crate) fn sweep(org: OrgId) -> Self {
         Self::new(format!("ORG#{org}"), "SWEEP")
     }

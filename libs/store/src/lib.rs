@@ -24,6 +24,7 @@
 //! | subscription | `ORG#{org}` | `SUBSCRIPTION` | `SUBSCRIPTION#{reference}` / org | | its org; notices of Stripe and the app stores |
 //! | account | `ORG#{org}` | `ACCOUNT` | `ACCOUNT#{acct}` / org | | its org; notices of Stripe |
 //! | link | `LINK#{sha256}` | `LINK` | | | whoever presents its secret; TTL |
+//! | places | `ORG#{org}` | `STAFF` | | | how many places of staff are taken |
 //! | resets | `USER#{user}` | `RESETS` | | | up to when a user's links to reset a password are dead |
 //! | contact | `CONTACT#{id}` | `CONTACT` | | `CONTACTS` / created#id | the operator; TTL |
 //! | news_subscriber | `NEWS#{e-mail}` | `SUBSCRIBER` | | | e-mail |
@@ -77,6 +78,7 @@ pub use audit::AuditFilter;
 pub use error::StoreError;
 pub use identity::{
     link::Link,
+    place::Placed,
     token::{Token, TokenKind},
 };
 pub use outbox::Claim;

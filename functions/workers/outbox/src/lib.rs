@@ -1,4 +1,5 @@
-//! Reads the table's changes, and sends on its way what they cause: e-mails, the end of unpaid orders, counted entries.
+//! Reads the table's changes, and sends on its way what they cause: e-mails, the end of unpaid orders, payouts,
+//! counted entries.
 //!
 //! A batch that fails comes again from its first failure on, so a change may be routed twice: a second message finds its
 //! work done, and a second count finds the first.
@@ -38,7 +39,7 @@ struct Outgoing {
 
 async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxError> {
     let now = ctx.now();
-    let (mut mails, mut expiries, mut entries) = (vec![], vec![], vec![]);
+    let (mut mails, mut expiries, mut payouts, mut entries) = (vec![], vec![], vec![], vec![]);
     for (record, change) in event.records.iter().enumerate() {
         match route(change) {
             Some(Effect::Mail(key)) => mails.push(Outgoing { record, body: serde_json::to_string(&key)?, delay: 0 }),
@@ -46,16 +47,20 @@ async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxErro
                 let body = json!({"number": number}).to_string();
                 expiries.push(Outgoing { record, body, delay: delay_seconds(now, at) });
             }
+            Some(Effect::Payout(payout)) => {
+                payouts.push(Outgoing { record, body: serde_json::to_string(&payout)?, delay: 0 });
+            }
             Some(Effect::Count { order, at }) => entries.push((record, order, at)),
             None => {}
         }
     }
-    let (mails, expiries, entries) = join!(
+    let (mails, expiries, payouts, entries) = join!(
         send_all(&ctx, &ctx.settings().email_queue_url, mails),
         send_all(&ctx, &ctx.settings().expiry_queue_url, expiries),
+        send_all(&ctx, &ctx.settings().payouts_queue_url, payouts),
         count_all(&ctx, entries),
     );
-    let first = [mails, expiries, entries].into_iter().flatten().min();
+    let first = [mails, expiries, payouts, entries].into_iter().flatten().min();
     respond(&event, first)
 }
 

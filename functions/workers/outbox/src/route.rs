@@ -3,6 +3,11 @@
 use aws_lambda_events::dynamodb::EventRecord;
 use domain::{
     mail::{Mail, MailKey, MailStatus},
+    pos::{
+        payout::Payout,
+        split::Settlement,
+        tip::{Pool, PoolStatus},
+    },
     tickets::{
         number::OrderNumber,
         order::{Order, OrderStatus},
@@ -31,6 +36,8 @@ pub(crate) enum Effect {
         /// When.
         at: Timestamp,
     },
+    /// Something is to be paid out through the ledger.
+    Payout(Payout),
 }
 
 /// Reads a record of the stream. One that cannot be read causes nothing: it would never become readable, and a shard
@@ -50,8 +57,17 @@ pub(crate) fn route(record: &EventRecord) -> Option<Effect> {
             let at = order.checked_in_at?;
             Some(Effect::Count { order: Box::new(order), at })
         }
+        ("tip_pool", "MODIFY") if is_final(new) && !is_final(old) => {
+            read::<Pool>(record).map(|pool| Effect::Payout(pool.payout()))
+        }
+        ("settlement", "INSERT") => read::<Settlement>(record).map(|settlement| Effect::Payout(settlement.payout())),
         _ => None,
     }
+}
+
+/// Are the shares of this pool fixed?
+fn is_final(pool: &Item) -> bool {
+    text(pool, "status") == Some(PoolStatus::Finalized.as_str())
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
@@ -158,11 +174,49 @@ mod tests {
         assert_eq!(route(&record("MODIFY", order("paid", true), order("refunded", true))), None);
     }
 
+    fn pool(status: &str) -> Option<Value> {
+        Some(json!({
+            "entity": "tip_pool", "pk": "x", "id": ID, "org": ID, "version": 3, "name": "Week 9",
+            "days": {"first": "2026-03-01", "last": "2026-03-07"}, "total": 1000, "status": status, "members": [],
+            "created_by": ID, "created_at": 0, "updated_at": 0, "finalized_at": 0,
+        }))
+    }
+
+    #[test]
+    fn a_pool_is_paid_out_once_it_is_final() {
+        let Some(Effect::Payout(payout)) = route(&record("MODIFY", pool("calculated"), pool("finalized"))) else {
+            panic!("no payout")
+        };
+        assert_eq!(serde_json::to_value(payout).unwrap(), json!({"kind": "pool", "org": ID, "pool": ID}));
+        assert_eq!(route(&record("MODIFY", pool("finalized"), pool("finalized"))), None, "noted as paid");
+        assert_eq!(route(&record("MODIFY", pool("draft"), pool("calculated"))), None);
+        assert_eq!(route(&record("INSERT", None, pool("draft"))), None);
+        assert_eq!(route(&record("REMOVE", pool("draft"), None)), None);
+    }
+
+    #[test]
+    fn a_settled_day_is_paid_out() {
+        let settlement = |paid: bool| {
+            let mut item = json!({"entity": "settlement", "org": ID, "catalog": ID, "day": "2026-03-01", "gross": 5,
+                "shares": [], "created_at": 0});
+            if paid {
+                item["paid_at"] = 1.into();
+            }
+            Some(item)
+        };
+        let Some(Effect::Payout(payout)) = route(&record("INSERT", None, settlement(false))) else {
+            panic!("no payout")
+        };
+        let expected = json!({"kind": "settlement", "org": ID, "catalog": ID, "day": "2026-03-01"});
+        assert_eq!(serde_json::to_value(payout).unwrap(), expected);
+        assert_eq!(route(&record("MODIFY", settlement(false), settlement(true))), None);
+    }
+
     #[test]
     fn strangers_and_the_unreadable_are_passed_over() {
         assert_eq!(route(&record("INSERT", None, Some(json!({"entity": "stripe", "status": "pending"})))), None);
         assert_eq!(route(&record("INSERT", None, Some(json!({"pk": "x"})))), None);
-        for entity in ["mail", "order"] {
+        for entity in ["mail", "order", "settlement"] {
             let broken = json!({"entity": entity, "status": "pending", "number": 5});
             assert_eq!(route(&record("INSERT", None, Some(broken))), None, "{entity}");
         }

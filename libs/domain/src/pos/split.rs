@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
-use super::payout::Payout;
+use super::{days::day_of, payout::Payout};
 use crate::{
     ids::{CatalogId, OrgId, SplitId},
     ledger::{Cause, Owner, Transfer, TransferError},
@@ -145,14 +145,15 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// What the splits of a catalog get of what it sold on a day; `None` when that is nothing.
+    /// What the splits of a catalog get of what it sold on a day; `None` when that is nothing. A split counts from the day on
+    /// which it was made.
     pub fn new(
         (org, catalog, day): (OrgId, CatalogId, civil::Date),
         gross: Cents,
         splits: &[Split],
         now: Timestamp,
     ) -> Option<Self> {
-        let of_catalog = splits.iter().filter(|split| split.catalog == catalog);
+        let of_catalog = splits.iter().filter(|split| split.catalog == catalog && day_of(split.created_at) <= day);
         let share = |split: &Split| {
             let amount = split.share(gross).filter(|amount| *amount > Cents::ZERO)?;
             Some(SplitShare { split: split.id, percentage: split.percentage, amount })
@@ -247,6 +248,8 @@ mod tests {
         assert!(paid.iter().all(|leg| leg.owner == Owner::Sales(of.1)));
         assert_eq!(Settlement::new(of, Cents::ZERO, &splits, Timestamp::UNIX_EPOCH), None);
         assert_eq!(Settlement::new(of, Cents(1001), &splits[2..], Timestamp::UNIX_EPOCH), None);
+        let before = (of.0, of.1, civil::date(1969, 12, 31));
+        assert_eq!(Settlement::new(before, Cents(1001), &splits, Timestamp::UNIX_EPOCH), None, "there was none then");
         let elsewhere = (of.0, CatalogId::from_random([9; 16]), of.2);
         assert_eq!(Settlement::new(elsewhere, Cents(1001), &splits, Timestamp::UNIX_EPOCH), None);
     }

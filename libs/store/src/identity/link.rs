@@ -80,7 +80,7 @@ impl Link {
 }
 
 impl Tx<'_> {
-    fn create_link(self, link: &Link) -> Result<Self, StoreError> {
+    pub(crate) fn create_link(self, link: &Link) -> Result<Self, StoreError> {
         let mut item = to_item("link", &Key::link(&link.hash), link)?;
         item.insert("ttl".into(), n((link.expires_at + KEPT).as_second()));
         self.create(item)
@@ -140,11 +140,6 @@ impl Store {
     pub async fn void_resets(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
         let change = Change::default().set("entity", s("resets")).set("used_at", n(now.as_millisecond()));
         self.change(&Key::resets(user), change).await.map(drop)
-    }
-
-    /// Invites somebody: a member who is pending, their link, and its e-mail. False when they are a member already.
-    pub async fn invite_member(&self, member: &Member, link: &Link, mail: &Mail) -> Result<bool, StoreError> {
-        committed(self.tx().create_member(member)?.create_link(link)?.queue_mail(mail)?).await
     }
 
     /// Sends an invitation anew: the member names the new link's hash, so that the old link is dead. `Stale` when the

@@ -11,7 +11,7 @@ use domain::{
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
-use store::{Link, StoreError, pos::contact::Contact};
+use store::{Link, Placed, StoreError, pos::contact::Contact};
 use uuid::Uuid;
 
 use crate::world::*;
@@ -268,9 +268,10 @@ async fn an_invitation_is_accepted_once() {
     let world = World::new().await;
     let link = link(LinkPurpose::Invitation, 1, now());
     let member = invited(&link);
-    assert!(world.store.invite_member(&member, &link, &mail_of(&link)).await.unwrap());
+    assert_eq!(world.store.invite_member(&member, &link, &mail_of(&link), None).await.unwrap(), Placed::Yes);
     let again = self::link(LinkPurpose::Invitation, 2, now());
-    assert!(!world.store.invite_member(&invited(&again), &again, &mail_of(&again)).await.unwrap());
+    let twice = world.store.invite_member(&invited(&again), &again, &mail_of(&again), None).await.unwrap();
+    assert_eq!(twice, Placed::No);
     assert_eq!(world.all("link").await.len(), 1, "who is a member already is not invited, and gets no link");
     assert_eq!(world.store.load_reset(&link.hash, later(1)).await.unwrap(), None, "it is no reset");
     assert!(
@@ -296,7 +297,7 @@ async fn a_renewed_or_withdrawn_invitation_is_dead() {
     let world = World::new().await;
     let first = link(LinkPurpose::Invitation, 1, now());
     let member = invited(&first);
-    assert!(world.store.invite_member(&member, &first, &mail_of(&first)).await.unwrap());
+    assert_eq!(world.store.invite_member(&member, &first, &mail_of(&first), None).await.unwrap(), Placed::Yes);
     let second = link(LinkPurpose::Invitation, 2, later(60));
     let renewed = invited(&second);
     world.store.renew_invitation(&member, &renewed, &second, &mail_of(&second)).await.unwrap();

@@ -114,7 +114,7 @@ async fn a_change_is_of_the_version_that_was_read() {
 async fn a_day_is_settled_once() {
     let world = World::new().await;
     let pos = world.store.pos();
-    let (day, splits) = (date(2027, 1, 14), [split(1, 0), split(2, 0)]);
+    let (day, splits) = (date(2027, 1, 14), [split(1, -172_800), split(2, -172_800)]);
     let of = (org(), catalog(), day);
     let first = Settlement::new(of, Cents(1000), &splits, now()).unwrap();
     let second = Settlement::new(of, Cents(9000), &splits, later(60)).unwrap();
