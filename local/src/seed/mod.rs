@@ -170,6 +170,9 @@ pub async fn ensure(ctx: &Ctx, data_dir: Option<&Path>) -> anyhow::Result<Demo> 
         None => plant(ctx).await.context("writing the demo data")?,
     };
     let demo = describe(ctx, users);
+    if let Some(owner) = demo.user(Role::Superadmin) {
+        counter::ensure_subscription(ctx, owner.user_id).await.context("subscribing")?;
+    }
     if let Some(file) = file {
         std::fs::write(&file, serde_json::to_vec_pretty(&demo)?)
             .with_context(|| format!("writing {}", file.display()))?;
