@@ -5,6 +5,7 @@
 //! it finds there may be a moment between two pages: [`settle`] reports only what is found again.
 
 mod counter;
+mod ledger;
 mod mails;
 mod orders;
 mod secrets;
@@ -37,7 +38,7 @@ const SEGMENTS: i32 = 4;
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// E-mails that are not final this long after they were written, or whose worker has been silent for this long
-    /// beyond its lease, are stuck; `now` is when that is asked.
+    /// beyond its lease, are stuck; so is what was to be paid out that long ago. `now` is when that is asked.
     pub stuck: Option<(Timestamp, SignedDuration)>,
     /// The keys of the tickets' secrets: with them each ticket's hash is derived again, and its plain text looked for.
     pub keys: Option<KeyRing>,
@@ -111,6 +112,7 @@ pub fn check(items: &[Item], options: &Options) -> Report {
     stock::check(&table, &mut report);
     orders::check(&table, &mut report);
     report.orders += counter::check(items, options, &mut report);
+    ledger::check(items, options, &mut report);
     mails::check(&table, options, &mut report);
     secrets::check(items, &table, options, &mut report);
     report.violations.sort();
