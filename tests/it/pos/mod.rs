@@ -1,3 +1,4 @@
 //! The counter, laid out like its URLs.
 
+mod auth;
 mod guard;
