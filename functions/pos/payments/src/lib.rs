@@ -1,10 +1,18 @@
 //! Stripe Terminal and Connect (contract `pos.md` §9, §10).
 
+mod analytics;
+mod balance;
+mod connect;
+mod dashboard;
 mod intent;
 mod intent_receipt;
 mod intent_steps;
+mod payout;
 mod reader;
 mod terminal;
+mod transaction;
+mod transaction_detail;
+mod transaction_refund;
 
 use runtime::{Function, Surface};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -27,6 +35,18 @@ pub fn function() -> Function {
             .routes(routes!(reader::list_readers, reader::register_reader))
             .routes(routes!(reader::delete_reader))
             .routes(routes!(reader::process_on_reader))
-            .routes(routes!(reader::cancel_reader_action)),
+            .routes(routes!(reader::cancel_reader_action))
+            .routes(routes!(connect::get_status))
+            .routes(routes!(connect::create_account))
+            .routes(routes!(connect::create_onboarding_link))
+            .routes(routes!(connect::refresh_status))
+            .routes(routes!(transaction::list_transactions))
+            .routes(routes!(transaction_detail::get_transaction))
+            .routes(routes!(transaction_refund::refund_transaction))
+            .routes(routes!(transaction_detail::send_receipt))
+            .routes(routes!(balance::get_balance))
+            .routes(routes!(payout::list_payouts, payout::create_payout))
+            .routes(routes!(dashboard::get_dashboard))
+            .routes(routes!(analytics::get_analytics)),
     )
 }

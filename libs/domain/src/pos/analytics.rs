@@ -284,7 +284,7 @@ pub fn percentages(parts: &[i64]) -> Vec<u32> {
     shares
 }
 
-/// The products that brought most, most first.
+/// The products that brought most, most first. The lines come newest first.
 pub fn top_products<'l>(lines: impl Iterator<Item = &'l Line>) -> Vec<Sold<ProductId>> {
     // A product that is gone, or an entry without one, is known by its name.
     let mut sold: HashMap<(Option<ProductId>, Option<&str>), Sold<ProductId>> = HashMap::new();

@@ -3,12 +3,14 @@
 use domain::{
     ids::OrgId,
     member::Org,
+    money::Cents,
     pos::{
         connect::{AccountFacts, ConnectedAccount},
         subscription::Subscription,
     },
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Pos;
 use crate::{
@@ -26,6 +28,15 @@ pub struct Terms {
     pub subscription: Option<Subscription>,
     /// Its account at Stripe.
     pub account: Option<ConnectedAccount>,
+}
+
+/// A payout that was asked for under a client's key: written before Stripe is asked, so that a repeat asks for the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayoutRequest {
+    /// Of the request, to tell a repeat from another one under the same key.
+    pub fingerprint: String,
+    /// What is paid out.
+    pub amount: Cents,
 }
 
 fn subscription_item(subscription: &Subscription) -> Result<Item, StoreError> {
@@ -166,6 +177,26 @@ impl Pos<'_> {
     ) -> Result<Option<ConnectedAccount>, StoreError> {
         let change = change.when("account", "=", s(account));
         self.0.change(&Key::account(org), change).await?.ok().map(from_item).transpose()
+    }
+
+    /// What was asked for under a key (its SHA-256) before.
+    pub async fn find_payout_request(&self, org: OrgId, key: &str) -> Result<Option<PayoutRequest>, StoreError> {
+        self.0.get(&Key::request(org, "payout", key)).await?.map(from_item).transpose()
+    }
+
+    /// Writes what is asked for under a key, unless something was before: that is answered then.
+    pub async fn save_payout_request(
+        &self,
+        org: OrgId,
+        key: &str,
+        request: &PayoutRequest,
+    ) -> Result<PayoutRequest, StoreError> {
+        let item = to_item("request", &Key::request(org, "payout", key), request)?;
+        match self.0.tx().create(item)?.commit().await {
+            Ok(()) => Ok(request.clone()),
+            Err(TxError::Refused(_)) => self.find_payout_request(org, key).await?.ok_or(StoreError::Stale),
+            Err(TxError::Store(error)) => Err(error),
+        }
     }
 
     /// Whose an account at Stripe is.

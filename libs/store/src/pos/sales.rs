@@ -7,8 +7,9 @@ use std::{collections::HashMap, ops::ControlFlow};
 use domain::{
     ids::{CatalogId, OrgId},
     money::Cents,
-    pos::order::{Line, Order, OrderId, Payment, Status, payment_id},
+    pos::order::{FullOrder, Line, Order, OrderId, Payment, Status, payment_id},
 };
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{Pos, keys, order::Lines};
@@ -39,6 +40,8 @@ pub struct SaleFilter {
     pub min: Option<Cents>,
     /// Of this total or less.
     pub max: Option<Cents>,
+    /// True: only those of which something was given back; false: only others.
+    pub refunded: Option<bool>,
 }
 
 impl SaleFilter {
@@ -49,6 +52,7 @@ impl SaleFilter {
             && self.customer_email.as_ref().is_none_or(|email| order.customer_email.as_ref() == Some(email))
             && self.min.is_none_or(|min| order.total >= min)
             && self.max.is_none_or(|max| order.total <= max)
+            && self.refunded.is_none_or(|refunded| refunded != order.refunded.is_zero())
     }
 }
 
@@ -180,6 +184,12 @@ impl Pos<'_> {
         let read = self.0.batch_get(keys, false).await?;
         let mut read: HashMap<String, Item> = read.into_iter().map(|item| (key(&item), item)).collect();
         Ok(wanted.iter().filter_map(|pk| read.remove(pk)).collect())
+    }
+
+    /// Orders with all their rows, in no particular order; one query each.
+    pub async fn load_orders(&self, org: OrgId, orders: &[OrderId]) -> Result<Vec<FullOrder>, StoreError> {
+        let loaded = try_join_all(orders.iter().map(|order| self.load_order(org, *order))).await?;
+        Ok(loaded.into_iter().flatten().collect())
     }
 
     /// The lines of orders; those that have none are left out.

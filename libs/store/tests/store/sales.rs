@@ -67,6 +67,7 @@ async fn sixty(world: &World) -> Vec<Order> {
         order.device = (i % 5 == 0).then(|| "phone-1".to_owned());
         order.customer_email = (i % 6 == 0).then(|| "ana@example.com".to_owned());
         order.total = Cents(100 * i);
+        order.refunded = Cents(i % 2);
         save(world, &order, &[]).await;
         orders.push(order);
     }
@@ -116,6 +117,8 @@ async fn every_filter_and_all_of_them() {
         SaleFilter { device: phone(), ..Default::default() },
         SaleFilter { customer_email: Some("ana@example.com".into()), ..Default::default() },
         SaleFilter { from: Some(later(300)), to: Some(later(600)), ..Default::default() },
+        SaleFilter { refunded: Some(true), ..Default::default() },
+        SaleFilter { refunded: Some(false), ..Default::default() },
         SaleFilter { min: Some(Cents(500)), max: Some(Cents(900)), ..Default::default() },
         SaleFilter {
             catalog: Some(catalog()),
@@ -134,6 +137,7 @@ async fn every_filter_and_all_of_them() {
                 && filter.to.is_none_or(|to| order.created_at < to)
                 && filter.min.is_none_or(|min| order.total >= min)
                 && filter.max.is_none_or(|max| order.total <= max)
+                && filter.refunded.is_none_or(|refunded| refunded != order.refunded.is_zero())
         };
         orders.iter().filter(keeps).cloned().collect()
     };
