@@ -1,8 +1,13 @@
 //! Every request that the client can send, judged by Stripe's own `stripe-mock`, which checks each parameter against
 //! Stripe's OpenAPI description and refuses what that does not know. `.ci/run stripe-mock` starts it.
 
+use std::collections::BTreeMap;
+
 use domain::money::{Cents, Currency};
-use payments::{Checkout, PaymentRef, Stripe, StripeError};
+use payments::{
+    Checkout, PaymentRef, Stripe, StripeError,
+    terminal::{Address, Capture, CardKind, NewIntent, NewRefund},
+};
 
 #[expect(clippy::disallowed_methods, reason = "not a function, a test: it has no settings")]
 fn stripe() -> Stripe {
@@ -54,4 +59,76 @@ async fn stripe_accepts_every_request() {
         let refund = stripe.refund_payment(&payment, amount, "refund:HP261121-7K2M9QXA").await.unwrap();
         assert!(refund.id.starts_with("re_"), "{refund:?}");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs stripe-mock: .ci/run stripe-mock"]
+async fn stripe_accepts_every_request_of_the_counter() {
+    let stripe = stripe().on_account("acct_1");
+    let whole = NewIntent {
+        amount: Cents(3751),
+        currency: "usd".into(),
+        payment_method_types: [CardKind::CardPresent],
+        capture_method: Capture::Automatic,
+        application_fee_amount: Some(Cents(11)),
+        description: Some("Two lemonades".into()),
+        receipt_email: Some("zoe@example.com".into()),
+        metadata: BTreeMap::from([("orderId".into(), "1c9a0000-0010-8000-8000-000000000001".into())]),
+    };
+    let bare = NewIntent {
+        payment_method_types: [CardKind::Card],
+        capture_method: Capture::Manual,
+        application_fee_amount: None,
+        description: None,
+        receipt_email: None,
+        metadata: BTreeMap::new(),
+        ..whole.clone()
+    };
+    for intent in [whole, bare] {
+        let made = stripe.create_intent(&intent, Some("intent:1")).await.unwrap();
+        assert!(made.id.starts_with("pi_"), "{made:?}");
+    }
+    assert!(stripe.retrieve_intent("pi_1").await.unwrap().id.starts_with("pi_"));
+    for step in [
+        stripe.cancel_intent("pi_1").await,
+        stripe.capture_intent("pi_1").await,
+        stripe.confirm_intent("pi_1", "pm_card_visa").await,
+    ] {
+        assert!(step.unwrap().id.starts_with("pi_"));
+    }
+    let refund = NewRefund { payment_intent: "pi_1".into(), ..NewRefund::default() };
+    let told = NewRefund {
+        amount: Some(Cents(100)),
+        reason: Some("requested_by_customer".into()),
+        refund_application_fee: Some(true),
+        metadata: BTreeMap::from([("refund_id".into(), "1".into())]),
+        ..refund.clone()
+    };
+    for refund in [refund, told] {
+        assert!(stripe.refund_intent(&refund, "refund:1").await.unwrap().id.starts_with("re_"));
+    }
+    assert!(!stripe.list_refunds("pi_1").await.unwrap().is_empty());
+
+    let address = Address {
+        line1: "Fairground".into(),
+        city: "Fairground".into(),
+        state: Some("CA".into()),
+        postal_code: Some("94103".into()),
+        country: "US".into(),
+    };
+    assert!(stripe.create_location("Bar - Tap to Pay", &address, "location:1").await.unwrap().id.starts_with("tml_"));
+    assert!(!stripe.create_connection_token(None).await.unwrap().secret.is_empty());
+    assert!(!stripe.create_connection_token(Some("tml_1")).await.unwrap().secret.is_empty());
+    assert!(!stripe.list_readers().await.unwrap().is_empty());
+    for reader in [
+        stripe.register_reader("simulated-wpe", "tml_1", Some("Bar"), None).await,
+        stripe.register_reader("simulated-wpe", "tml_1", None, Some("simulate:1")).await,
+        stripe.retrieve_reader("tmr_1").await,
+        stripe.process_on_reader("tmr_1", "pi_1").await,
+        stripe.cancel_reader_action("tmr_1").await,
+        stripe.present_test_card("tmr_1").await,
+    ] {
+        assert!(reader.unwrap().id.starts_with("tmr_"));
+    }
+    stripe.delete_reader("tmr_1").await.unwrap();
 }

@@ -12,6 +12,7 @@ use payments::{
 use super::*;
 
 mod connect;
+mod terminal;
 mod typed;
 
 const KEY: &str = "sk_test_local";

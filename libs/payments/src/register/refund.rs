@@ -305,7 +305,7 @@ fn is_dead(status: RefundStatus) -> bool {
 
 /// What an order's rows lack of what Stripe says.
 #[derive(Clone, Debug, PartialEq)]
-enum Correction {
+pub(super) enum Correction {
     /// This row is through, under this name.
     Confirm(Uuid, String),
     /// This row's money came back.
@@ -315,7 +315,7 @@ enum Correction {
 }
 
 /// The next correction, one at a time.
-fn correct(full: &FullOrder, intent: &str, at_stripe: &[CardRefund], now: Timestamp) -> Option<Correction> {
+pub(super) fn correct(full: &FullOrder, intent: &str, at_stripe: &[CardRefund], now: Timestamp) -> Option<Correction> {
     let payment = full.payments.iter().find(|payment| payment.intent.as_deref() == Some(intent))?;
     at_stripe.iter().find_map(|refund| match row_at_stripe(full, refund) {
         Some(row) if is_dead(refund.status) => (row.status != RowStatus::Failed).then(|| Correction::Undo(row.id)),
