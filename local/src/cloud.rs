@@ -11,14 +11,15 @@ use anyhow::Context as _;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use jiff::Timestamp;
 use runtime::{Aws, Ctx, clock::Clock};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::setup::{
-    DataDir, bind, environments, fire_schedule, jwks_url, listen, local_env, parameters, prepare_data, serve,
-    show_environments, start_aws, start_stripe, urls,
+    DataDir, GOOGLE_PUSH_ACCOUNT, GOOGLE_PUSH_AUDIENCE, bind, environments, fire_schedule, jwks_url, listen, local_env,
+    parameters, prepare_data, serve, show_environments, start_aws, start_stripe, urls,
 };
 use crate::{
+    apple::Apple,
     aws::{Data, Endpoint},
     functions::{Functions, InvokeError},
     gateway::Gateway,
@@ -130,7 +131,7 @@ impl Cloud {
         let api = template.api()?;
         let specs = template.functions()?;
         let jwks_url = jwks_url(&aws, &provisioned);
-        let env = local_env(&stripe, secrets, &provisioned, &jwks_url);
+        let env = local_env(&stripe, secrets, &provisioned, &jwks_url, Apple::shared()?.root());
         let function_aws = options.interceptors.iter().fold(aws.clone(), |aws, one| aws.with_interceptor(one.clone()));
         let bound = bind(&specs, &env, &function_aws, &clock)?;
         let environments = Arc::new(environments(&specs, &env, &aws_env));
@@ -285,6 +286,15 @@ impl Cloud {
     /// our own.
     pub fn sign_token(&self, claims: &Value) -> String {
         self.endpoint.as_ref().and_then(|endpoint| endpoint.cognito().sign(claims).ok()).unwrap_or_default()
+    }
+
+    /// The `Authorization` of a push of Google's Pub/Sub, good for an hour. Empty where the endpoint is not our own.
+    pub fn google_push_token(&self) -> String {
+        let claims = json!({
+            "iss": "https://accounts.google.com", "aud": GOOGLE_PUSH_AUDIENCE, "email": GOOGLE_PUSH_ACCOUNT,
+            "email_verified": true, "exp": self.now().as_second() + 3600,
+        });
+        self.sign_token(&claims)
     }
 
     /// The environment of each function, in which its real binary runs against this cloud.

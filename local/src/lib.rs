@@ -5,6 +5,7 @@
 //! stream, schedules), [`aws`] and [`stripe`] (what functions talk to). [`template`] and [`provision`] say what there is;
 //! [`seed`], [`page`], [`demo`] are for the person who looks.
 
+pub mod apple;
 pub mod aws;
 pub mod chaos;
 pub mod cli;

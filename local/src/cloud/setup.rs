@@ -25,6 +25,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::{Environments, Options};
 use crate::{
+    apple,
     aws::{self, Data, Endpoint},
     page::FireSchedule,
     provision::Provisioned,
@@ -39,6 +40,10 @@ const LOCK: &str = "lock";
 
 /// The sender of e-mails, whose domain the template makes an SES identity.
 const MAIL_SENDER: &str = "tickets@fairground.example";
+
+/// Of the push subscription that the local functions believe. Its tokens are signed by the user pool's key.
+pub(super) const GOOGLE_PUSH_AUDIENCE: &str = "fairground-local";
+pub(super) const GOOGLE_PUSH_ACCOUNT: &str = "play@fairground-local.example";
 
 /// Where data is kept, made and emptied as wanted.
 pub(super) struct DataDir {
@@ -149,6 +154,11 @@ pub(super) fn parameters(options: &Options, url: &str, aws: &Aws) -> anyhow::Res
         ("RateLimit", if options.rate_limit { "on" } else { "off" }),
         ("LogLevel", &options.log),
         ("TicketsOrgId", &seed::ORG_ID.to_string()),
+        ("AppleBundleId", apple::BUNDLE_ID),
+        ("AppleEnvironment", "Sandbox"),
+        ("GooglePackage", apple::BUNDLE_ID),
+        ("GooglePushAudience", GOOGLE_PUSH_AUDIENCE),
+        ("GooglePushAccount", GOOGLE_PUSH_ACCOUNT),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
@@ -173,10 +183,13 @@ pub(super) fn local_env(
     secrets: BTreeMap<String, String>,
     provisioned: &Provisioned,
     jwks_url: &str,
+    apple_root: &str,
 ) -> BTreeMap<String, String> {
     let mut env = secrets;
     for (name, value) in [
         ("JWKS_URL", jwks_url),
+        ("GOOGLE_JWKS_URL", jwks_url),
+        ("APPLE_ROOTS", apple_root),
         ("STRIPE_API_BASE", stripe.url()),
         ("USER_POOL_CLIENT_SECRET", &provisioned.user_pool_client_secret),
         // Secrets are in the environment.

@@ -1,6 +1,7 @@
 //! Applies webhook events that their own call could not, and carries on with refunds that Stripe has not decided.
 
 use aws_lambda_events::sqs::SqsBatchResponse;
+use domain::pos::subscription::StoreNotice;
 use payments::{
     EventKind, StripeEvent,
     webhook::{apply_connect_event, apply_stripe_event, apply_ticket_payment},
@@ -10,8 +11,9 @@ use runtime::{
     queue::{Wake, consume},
 };
 use serde::Deserialize;
+use store::pos::subscription::Noticed;
 
-/// Consumes the payments queue, `{"source": "stripe" | "tickets", "body": "<the webhook's verified body>"}`, and the
+/// Consumes the payments queue, `{"source": "stripe" | "tickets" | "store", "body": "<the webhook's verified body>"}`, and the
 /// schedule of pending refunds.
 pub fn function() -> Function {
     Function::event(handle)
@@ -32,6 +34,8 @@ enum Source {
     Stripe,
     /// The tickets' generic payment webhook (contract §8).
     Tickets,
+    /// An app store's notice of a subscription, in our own words.
+    Store,
 }
 
 async fn handle(ctx: Ctx, wake: Wake) -> Result<SqsBatchResponse, BoxError> {
@@ -52,6 +56,10 @@ async fn apply_webhook(ctx: &Ctx, webhook: Webhook) -> Result<(), BoxError> {
             Ok(event) => return apply_event(ctx, &event).await,
             Err(error) => return drop_unreadable(source, &error),
         },
+        Source::Store => match serde_json::from_str::<StoreNotice>(&body) {
+            Ok(notice) => return apply_notice(ctx, &notice).await,
+            Err(error) => return drop_unreadable(source, &error),
+        },
         Source::Tickets => match serde_json::from_str(&body) {
             Ok(body) => apply_ticket_payment(&ctx.till(), &body).await,
             Err(error) => return drop_unreadable(source, &error),
@@ -69,6 +77,18 @@ async fn apply_event(ctx: &Ctx, event: &StripeEvent) -> Result<(), BoxError> {
         (Some(account), _) => apply_connect_event(&ctx.register(), account, event).await?,
         (None, EventKind::Subscription(_)) => {}
         (None, _) => apply_stripe_event(&ctx.till(), event).await?,
+    }
+    Ok(())
+}
+
+async fn apply_notice(ctx: &Ctx, notice: &StoreNotice) -> Result<(), BoxError> {
+    match ctx.store().pos().apply_notice(notice).await? {
+        Noticed::Applied(subscription) => {
+            let (org, status) = (subscription.org, subscription.status.as_str());
+            tracing::info!(%org, status, "a store's notice was applied");
+        }
+        Noticed::Known => tracing::info!("a store's notice had been applied before"),
+        Noticed::Stranger => tracing::warn!("a store's notice of a subscription that nobody has"),
     }
     Ok(())
 }
