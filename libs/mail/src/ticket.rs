@@ -3,40 +3,13 @@
 use askama::Template;
 use domain::tickets::{event::Event, order::Order, secret::TicketSecret};
 
-use crate::qr::{self, PictureError};
+use crate::{File, Letter, WriteError, qr, words::line};
 
 /// Name of the attached picture.
 pub const QR_FILE: &str = "ticket-qr.png";
 
 /// By this id the HTML refers to the picture, `cid:qrcode`.
 pub const QR_CONTENT_ID: &str = "qrcode";
-
-/// Longest name that is shown whole.
-const LINE_LENGTH: usize = 200;
-
-/// A ticket e-mail, ready to be sent.
-#[derive(Clone, Debug)]
-pub struct TicketMail {
-    /// One line, `🎫 Your Ticket: <event name>`.
-    pub subject: String,
-    /// Tables and inline styles; refers to the picture as `cid:qrcode`.
-    pub html: String,
-    /// The same facts without HTML.
-    pub text: String,
-    /// The picture, PNG.
-    pub qr: Vec<u8>,
-}
-
-/// Why an e-mail could not be written. It never will be, unless the code or the order changes.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The template failed.
-    #[error("template: {0}")]
-    Template(#[from] askama::Error),
-    /// The picture failed.
-    #[error(transparent)]
-    Picture(#[from] PictureError),
-}
 
 /// What both bodies say, each fact on one line.
 struct Facts {
@@ -64,18 +37,22 @@ struct Text<'a> {
     t: &'a Facts,
 }
 
-impl TicketMail {
-    /// Writes the e-mail of a paid order. Day, hour and place are the event's as it is now, also when it was moved
-    /// after the order; the tier is the order's, since the event may not sell it any more.
-    pub fn write(order: &Order, event: &Event, secret: &TicketSecret) -> Result<Self, WriteError> {
-        let facts = Facts::of(order, event);
-        Ok(TicketMail {
-            subject: format!("🎫 Your Ticket: {}", facts.event),
-            html: Html { t: &facts }.render()?,
-            text: Text { t: &facts }.render()?,
-            qr: qr::ticket_png(order.number, secret, &facts.event, &facts.tier)?,
-        })
-    }
+/// Writes the e-mail of a paid order. Day, hour and place are the event's as it is now, also when it was moved after the
+/// order; the tier is the order's, since the event may not sell it any more. The HTML shows the picture as `cid:qrcode`.
+pub fn write(order: &Order, event: &Event, secret: &TicketSecret) -> Result<Letter, WriteError> {
+    let facts = Facts::of(order, event);
+    let picture = File {
+        name: QR_FILE.to_owned(),
+        content_type: "image/png",
+        content_id: Some(QR_CONTENT_ID),
+        bytes: qr::ticket_png(order.number, secret, &facts.event, &facts.tier)?,
+    };
+    Ok(Letter {
+        subject: format!("🎫 Your Ticket: {}", facts.event),
+        html: Html { t: &facts }.render()?,
+        text: Text { t: &facts }.render()?,
+        files: vec![picture],
+    })
 }
 
 impl Facts {
@@ -110,16 +87,6 @@ impl Facts {
                 n => format!("One scan admits all {n} people: please arrive together."),
             },
         }
-    }
-}
-
-/// A text from outside as one line: no breaks, which would add headers to a subject, and no other control characters.
-fn line(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let words = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(LINE_LENGTH) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
     }
 }
 
@@ -176,7 +143,7 @@ mod tests {
         }
     }
 
-    fn write(event: &Event, name: &str, quantity: u32) -> TicketMail {
+    fn write(event: &Event, name: &str, quantity: u32) -> Letter {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let buyer =
             Buyer { name: name.into(), email: "ana@example.com".into(), phone: None, country: None, nationality: None };
@@ -193,7 +160,7 @@ mod tests {
             now,
         });
         let secret = TicketSecret::parse("0123456789ABCDEF0123456789ABCDEF").unwrap();
-        TicketMail::write(&order, event, &secret).unwrap()
+        super::write(&order, event, &secret).unwrap()
     }
 
     #[test]

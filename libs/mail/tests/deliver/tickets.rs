@@ -1,19 +1,8 @@
-//! Delivery against an embedded database and a mail server that answers as it is told.
-#![allow(clippy::unwrap_used)]
+//! Tickets (tickets contract §13).
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
-};
-
-use axum::{
-    Router,
-    http::{HeaderMap, StatusCode},
-    response::IntoResponse,
-};
 use domain::{
     audit::{Action, AuditEntry},
-    ids::{EventId, OrgId, TierId},
+    ids::{EventId, TierId},
     mail::{LEASE, Mail, MailKey, MailPolicy, MailStatus},
     money::{Cents, Currency},
     tickets::{
@@ -24,93 +13,43 @@ use domain::{
 };
 use jiff::{SignedDuration, civil};
 use mail::Delivery;
-use runtime::{Aws, Ctx, Settings, clock::Clock};
-use serde_json::{Value, json};
-use store::{Claim, schema};
+use runtime::Ctx;
+use serde_json::json;
+use store::Claim;
+
+use crate::world;
 
 /// Tries of a ticket (contract §13).
 const TRIES: u32 = 5;
 
-/// What the mail server was sent, and what it answers: success when nothing is left to answer.
-#[derive(Clone, Default)]
-struct Ses {
-    sent: Arc<Mutex<Vec<Value>>>,
-    answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
-}
-
-impl Ses {
-    fn fail(&self, status: u16, code: &'static str) {
-        self.answers.lock().unwrap().push_back((status, code));
-    }
-
-    async fn answer(self, body: String) -> impl IntoResponse {
-        if let Some((status, code)) = self.answers.lock().unwrap().pop_front() {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-amzn-errortype", code.parse().unwrap());
-            let text = json!({"message": "Address ana@example.com is refused"});
-            return (StatusCode::from_u16(status).unwrap(), headers, text.to_string());
-        }
-        self.sent.lock().unwrap().push(serde_json::from_str(&body).unwrap());
-        (StatusCode::OK, HeaderMap::new(), json!({"MessageId": "1"}).to_string())
-    }
-
-    fn sent(&self) -> Vec<Value> {
-        self.sent.lock().unwrap().clone()
-    }
-}
-
+/// A paid order whose ticket waits to be sent.
 struct World {
-    ctx: Ctx,
-    ses: Ses,
+    all: world::World,
     key: MailKey,
     order: Order,
 }
 
-async fn listen() -> (tokio::net::TcpListener, String) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
+impl std::ops::Deref for World {
+    type Target = world::World;
+
+    fn deref(&self) -> &world::World {
+        &self.all
+    }
 }
 
 impl World {
-    /// A paid order whose ticket waits to be sent.
     async fn new(mail_from: &str) -> World {
-        let (database, database_url) = listen().await;
-        tokio::spawn(dynoxide::server::serve_on(database, dynoxide::Database::memory().unwrap()));
-        let ses = Ses::default();
-        let (mails, mails_url) = listen().await;
-        let server = ses.clone();
-        let app = Router::new().fallback(move |body: String| server.clone().answer(body));
-        tokio::spawn(async move { axum::serve(mails, app).await });
-
-        let mut map: HashMap<String, String> = Settings::NAMES
-            .iter()
-            .chain(Settings::SECRET_NAMES)
-            .filter(|name| !name.starts_with("RATE_LIMIT"))
-            .map(|name| (name.to_string(), "fairground".to_owned()))
-            .collect();
-        map.extend([
-            ("QR_KEYS".into(), format!("k1:{}", "ab".repeat(16))),
-            ("SERVICE_TOKEN_KEYS".into(), String::new()),
-            ("TICKETS_ORG_ID".into(), OrgId::from_random([7; 16]).to_string()),
-            ("MAIL_FROM".into(), mail_from.into()),
-            ("AWS_ENDPOINT_URL_DYNAMODB".into(), database_url),
-            ("AWS_ENDPOINT_URL_SESV2".into(), mails_url),
-            ("AWS_ACCESS_KEY_ID".into(), "test".into()),
-            ("AWS_SECRET_ACCESS_KEY".into(), "test".into()),
-        ]);
-        let ctx = Ctx::new(Settings::from_map(&map).unwrap(), Aws::from_map(&map), Clock::default()).unwrap();
-        schema::create_table(ctx.store().client(), ctx.store().table()).await.unwrap();
-        let order = place_order(&ctx).await;
-        World { ctx, ses, key: MailKey::Ticket { number: order.number }, order }
+        let all = world::World::new(mail_from).await;
+        let order = place_order(&all.ctx).await;
+        World { key: MailKey::Ticket { number: order.number }, all, order }
     }
 
     async fn attempt(&self) -> Delivery {
-        mail::attempt(&self.ctx, self.key).await.unwrap()
+        self.all.attempt(self.key).await
     }
 
     async fn row(&self) -> Mail {
-        self.ctx.store().load_mail(self.key).await.unwrap().unwrap()
+        self.all.row(self.key).await
     }
 }
 
