@@ -117,7 +117,7 @@ impl From<StepError> for ApiError {
             StepError::TooMuch => "AMOUNT_TOO_LARGE",
             StepError::NothingLeft => "NOTHING_TO_REFUND",
             StepError::TooMany => "TOO_MANY_PAYMENTS",
-            StepError::Total => "INVALID_TOTAL",
+            StepError::Total => return Self::invalid("totalAmount", error.to_string()),
             StepError::Paid => "ALREADY_PAID",
         };
         Self::bad_request(code, error.to_string())
@@ -156,8 +156,8 @@ impl From<RegisterError> for ApiError {
             RegisterError::NoAccount => Self::not_found("NO_CONNECTED_ACCOUNT", text),
             RegisterError::NotPaid(_) => Self::bad_request("PAYMENT_NOT_SUCCEEDED", text),
             RegisterError::TooLittle => Self::bad_request("AMOUNT_MISMATCH", text),
-            RegisterError::Taken => Self::bad_request("PAYMENT_INTENT_TAKEN", text),
-            RegisterError::Returned => Self::bad_request("PAYMENT_REFUNDED", text),
+            RegisterError::Taken => Self::new(StatusCode::CONFLICT, "PAYMENT_INTENT_TAKEN", text),
+            RegisterError::Returned => Self::new(StatusCode::CONFLICT, "PAYMENT_RETURNED", text),
             RegisterError::Refused(words) => Self::bad_request("REFUND_REFUSED", words),
             RegisterError::KeyReused => key_reused(text),
             RegisterError::Step(error) => error.into(),

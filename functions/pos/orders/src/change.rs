@@ -18,7 +18,7 @@ use store::StoreError;
 use utoipa::ToSchema;
 
 use crate::{
-    load::{ROUNDS, busy, load, refuse, refuse_card, step},
+    load::{ROUNDS, busy, load, step},
     pay::check_intent,
     wire::{EditIn, OrderOut, UpdateIn, filled},
 };
@@ -29,7 +29,7 @@ use crate::{
     responses(
         (status = 200, body = OrderOut),
         (status = 404, body = PosError, description = "`ORDER_NOT_FOUND`, `PAYMENT_INTENT_NOT_FOUND`, `NO_CONNECTED_ACCOUNT`"),
-        (status = 409, body = PosError, description = "`ORDER_BUSY`, `PAYMENT_INTENT_TAKEN`"),
+        (status = 409, body = PosError, description = "`ORDER_BUSY`"),
         PosSessionErrors,
     ),
     extensions(("x-role" = json!(session::USER))))]
@@ -50,13 +50,13 @@ pub(crate) async fn update_order(
         let edited = update(order, status, edit.clone(), user.user, ctx.now())?;
         // An intent that cannot be linked afterwards must not leave half of the change behind.
         if let Some(intent) = &intent {
-            edited.link(intent, None, None, ctx.now()).map_err(refuse)?;
+            edited.link(intent, None, None, ctx.now())?;
         }
         Ok(edited)
     };
     let mut full = step(&ctx, user.org, id, decide).await?;
     if let Some(intent) = &intent {
-        full.order = ctx.register().link_intent(user.org, full.order.id, intent, None).await.map_err(refuse_card)?;
+        full.order = ctx.register().link_intent(user.org, full.order.id, intent, None).await?;
     }
     Ok(Json(OrderOut::from(&full)))
 }
@@ -70,7 +70,7 @@ fn update(order: &Order, status: Option<Status>, edit: Edit, by: UserId, now: Ti
         Some(Status::Failed) => order.edit(edit, now).and_then(|order| order.fail(now)),
         Some(_) => return Err(ApiError::invalid("status", "is changed by payments and refunds")),
     };
-    edited.map_err(refuse)
+    Ok(edited?)
 }
 
 /// Puts a pending order aside, with what changed meanwhile.
@@ -90,7 +90,7 @@ pub(crate) async fn hold_order(
     Json(input): Json<EditIn>,
 ) -> Result<Json<OrderOut>, ApiError> {
     let edit = input.read()?;
-    let decide = |order: &Order| order.hold(user.user, edit.clone(), ctx.now()).map_err(refuse);
+    let decide = |order: &Order| Ok(order.hold(user.user, edit.clone(), ctx.now())?);
     Ok(Json(OrderOut::from(&step(&ctx, user.org, id, decide).await?)))
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn resume_order(
     user: User,
     id: Id<OrderId>,
 ) -> Result<Json<OrderOut>, ApiError> {
-    let full = step(&ctx, user.org, id, |order| order.resume(ctx.now()).map_err(refuse)).await?;
+    let full = step(&ctx, user.org, id, |order| Ok(order.resume(ctx.now())?)).await?;
     Ok(Json(OrderOut::from(&full)))
 }
 
@@ -141,7 +141,7 @@ pub(crate) async fn delete_order(
         if user.role < Role::Admin && order.user != user.user {
             return Err(ApiError::forbidden());
         }
-        order.delete().map_err(refuse)?;
+        order.delete()?;
         match ctx.store().pos().delete_order(&order).await {
             Ok(()) => {
                 tracing::info!(order = %order.id, org = %order.org, "order deleted");

@@ -1,6 +1,6 @@
 //! Making an order: one transaction, after the caller's own item and, when the function has not seen it lately, the catalog.
 
-use axum::{Extension, extract::State};
+use axum::extract::State;
 use domain::{
     ids::CatalogId,
     money::Cents,
@@ -17,8 +17,8 @@ use runtime::{
 use store::pos::order::{Created, Request};
 
 use crate::{
-    catalogs::Known,
-    load::{key_reused, load, refuse, refuse_card},
+    catalogs::check_catalog,
+    load::{key_reused, load},
     pay::check_intent,
     wire::{OrderIn, OrderOut, email, filled, id},
 };
@@ -33,7 +33,6 @@ use crate::{
         (status = 201, body = OrderOut),
         (status = 404, body = PosError, description = "`CATALOG_NOT_FOUND`, `PAYMENT_INTENT_NOT_FOUND`, `ORDER_NOT_FOUND` (made by \
             this key, and deleted since)"),
-        (status = 409, body = PosError, description = "`PAYMENT_INTENT_TAKEN`"),
         (status = 422, body = PosError, description = "`IDEMPOTENCY_KEY_REUSED`"),
         PosSessionErrors,
     ),
@@ -41,7 +40,6 @@ use crate::{
 pub(crate) async fn create_order(
     State(ctx): State<Ctx>,
     user: User,
-    Extension(known): Extension<Known>,
     key: IdempotencyKey,
     Json(input): Json<OrderIn>,
 ) -> Result<(StatusCode, Json<OrderOut>), ApiError> {
@@ -49,7 +47,7 @@ pub(crate) async fn create_order(
     let lines = input.lines()?;
     let template = read(&ctx, &user, input, &lines)?;
     if let Some(catalog) = template.catalog {
-        known.check(&ctx, &user, catalog).await?;
+        check_catalog(&ctx, &user, catalog).await?;
     }
     let account = match &template.intent {
         Some(intent) => check_intent(&ctx, user.org, None, intent).await?,
@@ -68,7 +66,7 @@ pub(crate) async fn create_order(
         }
         Created::Before(order) => load(&ctx, user.org, runtime::extract::Id(Some(order))).await?,
         Created::KeyReused => return Err(key_reused()),
-        Created::IntentTaken => return Err(refuse_card(RegisterError::Taken)),
+        Created::IntentTaken => return Err(RegisterError::Taken.into()),
     };
     Ok((StatusCode::CREATED, Json(OrderOut::from(&full))))
 }
@@ -108,6 +106,6 @@ fn read(ctx: &Ctx, user: &User, input: OrderIn, lines: &[Line]) -> Result<Order,
         completed_at: None,
     };
     order.set_customer(email("customerEmail", input.customer_email.as_deref().unwrap_or_default())?);
-    order.check_total().map_err(refuse)?;
+    order.check_total()?;
     Ok(order)
 }

@@ -10,17 +10,15 @@ mod pay;
 mod refund;
 mod wire;
 
-use axum::Extension;
-use runtime::{Ctx, Function, Surface};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::{Function, Routes, Surface, routes};
 
 /// The function.
 pub fn function() -> Function {
-    Function::http(Surface::Pos, routes().layer(Extension(catalogs::Known::default())))
+    Function::http(Surface::Pos, routes())
 }
 
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
+fn routes() -> Routes {
+    Routes::new()
         .routes(routes!(create::create_order, list::list_orders))
         .routes(routes!(list::list_held_orders))
         .routes(routes!(list::show_order, change::update_order, change::delete_order))

@@ -2,10 +2,10 @@
 
 use domain::{
     ids::OrgId,
-    pos::order::{FullOrder, Order, OrderId, StepError},
+    pos::order::{FullOrder, Order, OrderId},
 };
 use http::StatusCode;
-use payments::{RegisterError, StripeError};
+use payments::RegisterError;
 use runtime::{ApiError, Ctx, extract::Id};
 use store::StoreError;
 
@@ -49,43 +49,5 @@ pub(crate) fn busy() -> ApiError {
 
 /// 422: the key stands for another request.
 pub(crate) fn key_reused() -> ApiError {
-    let text = "This Idempotency-Key was used for another request";
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", text)
-}
-
-/// A step that the order does not allow.
-pub(crate) fn refuse(error: StepError) -> ApiError {
-    let code = match error {
-        StepError::Status(_) => "ORDER_STATUS",
-        StepError::TooLittleCash => "INSUFFICIENT_CASH",
-        StepError::TooMuch => "AMOUNT_TOO_LARGE",
-        StepError::NothingLeft => "NOTHING_TO_REFUND",
-        StepError::TooMany => "TOO_MANY_PAYMENTS",
-        StepError::Paid => "ORDER_PARTLY_PAID",
-        StepError::Total => return ApiError::invalid("totalAmount", error.to_string()),
-    };
-    ApiError::bad_request(code, error.to_string())
-}
-
-/// What the register refuses.
-pub(crate) fn refuse_card(error: RegisterError) -> ApiError {
-    let text = error.to_string();
-    match error {
-        RegisterError::NotFound => not_found(),
-        RegisterError::Step(error) => refuse(error),
-        RegisterError::NoAccount => ApiError::not_found("NO_CONNECTED_ACCOUNT", text),
-        RegisterError::UnknownIntent => ApiError::not_found("PAYMENT_INTENT_NOT_FOUND", text),
-        RegisterError::NotPaid(_) => ApiError::bad_request("PAYMENT_NOT_SUCCEEDED", text),
-        RegisterError::TooLittle => ApiError::bad_request("PAYMENT_TOO_SMALL", text),
-        RegisterError::Taken => ApiError::new(StatusCode::CONFLICT, "PAYMENT_INTENT_TAKEN", text),
-        RegisterError::Returned => ApiError::new(StatusCode::CONFLICT, "PAYMENT_RETURNED", text),
-        RegisterError::KeyReused => key_reused(),
-        RegisterError::Refused(_) => ApiError::bad_request("REFUND_REFUSED", text),
-        RegisterError::Store(error) => error.into(),
-        RegisterError::Stripe(StripeError::Unavailable { .. }) => {
-            tracing::warn!(error = text, "Stripe unavailable");
-            ApiError::unavailable()
-        }
-        RegisterError::Stripe(error) => ApiError::internal(error),
-    }
+    RegisterError::KeyReused.into()
 }

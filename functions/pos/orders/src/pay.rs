@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    load::{ROUNDS, busy, key_reused, load, not_found, refuse, refuse_card},
+    load::{ROUNDS, busy, key_reused, load, not_found},
     wire::{OrderMethod, OrderOut, PaymentOut},
 };
 
@@ -42,7 +42,6 @@ pub(crate) struct LinkIn {
     responses(
         (status = 200, body = OrderOut),
         (status = 404, body = PosError, description = "`ORDER_NOT_FOUND`, `PAYMENT_INTENT_NOT_FOUND`, `NO_CONNECTED_ACCOUNT`"),
-        (status = 409, body = PosError, description = "`PAYMENT_INTENT_TAKEN`"),
         PosSessionErrors,
     ),
     extensions(("x-role" = json!(session::USER))))]
@@ -55,7 +54,7 @@ pub(crate) async fn link_payment_intent(
     let order = id.0.ok_or_else(not_found)?;
     let (intent, method) = (input.stripe_payment_intent_id.trim(), input.payment_method.map(Method::from));
     let (full, _) = tokio::try_join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent))?;
-    let linked = ctx.register().link_intent(user.org, order, intent, method).await.map_err(refuse_card)?;
+    let linked = ctx.register().link_intent(user.org, order, intent, method).await?;
     Ok(Json(OrderOut::from(&FullOrder { order: linked, ..full })))
 }
 
@@ -70,14 +69,14 @@ pub(crate) async fn check_intent(
     let pos = ctx.store().pos();
     let (terms, known) = tokio::try_join!(pos.load_terms(org), pos.load_intent(org, intent))?;
     if known.is_some_and(|known| Some(known.order) != order) {
-        return Err(refuse_card(RegisterError::Taken));
+        return Err(RegisterError::Taken.into());
     }
     let account = terms.account.map(|account| account.account);
     if let Some(stripe) = ctx.stripe() {
-        let account = account.as_deref().ok_or_else(|| refuse_card(RegisterError::NoAccount))?;
+        let account = account.as_deref().ok_or(RegisterError::NoAccount)?;
         stripe.on_account(account).retrieve_intent(intent).await.map_err(|error| match error {
-            StripeError::NotFound => refuse_card(RegisterError::UnknownIntent),
-            error => refuse_card(error.into()),
+            StripeError::NotFound => RegisterError::UnknownIntent.into(),
+            error => ApiError::from(error),
         })?;
     }
     Ok(account)
@@ -127,7 +126,7 @@ pub(crate) async fn complete_cash(
 ) -> Result<Json<CashOut>, ApiError> {
     let tendered = Cents(input.cash_tendered);
     let payment = new_payment_id(&key);
-    let decide = |order: &Order| order.pay_cash(payment, tendered, ctx.now()).map_err(refuse);
+    let decide = |order: &Order| Ok(order.pay_cash(payment, tendered, ctx.now())?);
     let same = |before: &Payment| before.cash_tendered == Some(tendered);
     let (full, payment) = pay(&ctx, user.org, id, payment, same, decide).await?;
     let change = payment.cash_change.unwrap_or_default();
@@ -193,7 +192,7 @@ pub struct PartOut {
     responses(
         (status = 200, body = PartOut),
         (status = 404, body = PosError, description = "`ORDER_NOT_FOUND`, `PAYMENT_INTENT_NOT_FOUND`, `NO_CONNECTED_ACCOUNT`"),
-        (status = 409, body = PosError, description = "`ORDER_BUSY`, `PAYMENT_INTENT_TAKEN`, `PAYMENT_RETURNED`"),
+        (status = 409, body = PosError, description = "`ORDER_BUSY`"),
         (status = 422, body = PosError, description = "`IDEMPOTENCY_KEY_REUSED`"),
         PosSessionErrors,
     ),
@@ -229,7 +228,7 @@ async fn add_cash(
     let tendered = input.cash_tendered.map_or(amount, Cents);
     let payment = Payment::cash(new_payment_id(key), amount, tip, tendered, ctx.now());
     let decide = |order: &Order| {
-        let after = order.pay(&payment, ctx.now()).map_err(refuse)?;
+        let after = order.pay(&payment, ctx.now())?;
         Ok((after, payment.clone()))
     };
     let same = |before: &Payment| {
@@ -250,7 +249,7 @@ async fn add_card(
     let intent = input.stripe_payment_intent_id.as_deref().map(str::trim).filter(|intent| !intent.is_empty());
     let intent = intent.ok_or_else(|| ApiError::invalid("stripePaymentIntentId", "is required for a card"))?;
     let (amount, tip) = (Cents(input.amount), Cents(input.tip_amount.unwrap_or_default()));
-    ctx.register().add_card_payment(org, order, method, intent, amount, tip).await.map_err(refuse_card)
+    Ok(ctx.register().add_card_payment(org, order, method, intent, amount, tip).await?)
 }
 
 /// The id of a payment: by the client's key, so that a repeat meets the first, or a new one.

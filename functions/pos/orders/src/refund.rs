@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::load::{not_found, refuse_card};
+use crate::load::not_found;
 
 /// Why, in Stripe's words.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
@@ -72,7 +72,6 @@ pub struct RefundOut {
     responses(
         (status = 200, body = RefundOut),
         (status = 404, body = PosError, description = "`ORDER_NOT_FOUND`, `NO_CONNECTED_ACCOUNT`, `PAYMENT_INTENT_NOT_FOUND`"),
-        (status = 409, body = PosError, description = "`PAYMENT_INTENT_TAKEN`, `PAYMENT_RETURNED`"),
         (status = 422, body = PosError, description = "`IDEMPOTENCY_KEY_REUSED`"),
         PosSessionErrors,
     ),
@@ -88,8 +87,7 @@ pub(crate) async fn refund_order(
     let key = key.hash().unwrap_or_else(|| Uuid::new_v4().to_string());
     let reason = input.reason.map(RefundReason::as_str);
     let amount = input.amount.map(Cents);
-    let refunded =
-        ctx.register().refund_order(owner.org, order, amount, reason, owner.user, &key).await.map_err(refuse_card)?;
+    let refunded = ctx.register().refund_order(owner.org, order, amount, reason, owner.user, &key).await?;
     let created = refunded.refunds.first().map_or_else(|| ctx.now(), |refund| refund.created_at);
     Ok(Json(RefundOut {
         success: true,
