@@ -380,7 +380,7 @@ fn is_user_name(name: &str) -> bool {
 }
 
 fn is_password(password: &str) -> bool {
-    (1..=256).contains(&password.chars().count()) && password.trim() == password
+    (1..=256).contains(&password.chars().count()) && password.trim() == password && !password.contains(char::is_control)
 }
 
 fn is_token(token: &str) -> bool {
@@ -394,7 +394,7 @@ fn check_password(password: &str) -> Result<(), IdentityError> {
         return Ok(());
     }
     Err(IdentityError::WeakPassword {
-        message: "Password must have 1 to 256 characters and no space at either end".to_owned(),
+        message: "Password must have 1 to 256 characters, no control characters, and no space at either end".to_owned(),
     })
 }
 

@@ -17,6 +17,7 @@ pub enum Fault {
     TooShort,
     TooLong,
     SpaceAround,
+    Unprintable,
     NoDigit,
     NoLower,
     NoUpper,
@@ -30,6 +31,7 @@ impl Fault {
             Self::TooShort => "Password must be at least 8 characters",
             Self::TooLong => "Password must be at most 256 characters",
             Self::SpaceAround => "Password must not begin or end with a space",
+            Self::Unprintable => "Password must not contain control characters",
             Self::NoDigit => "Password must contain a number",
             Self::NoLower => "Password must contain a lowercase letter",
             Self::NoUpper => "Password must contain an uppercase letter",
@@ -59,6 +61,7 @@ pub fn shape_faults(password: &str) -> Vec<Fault> {
         (chars < MIN_CHARS, Fault::TooShort),
         (chars > MAX_CHARS, Fault::TooLong),
         (password.trim() != password, Fault::SpaceAround),
+        (password.contains(char::is_control), Fault::Unprintable),
     ];
     shape.into_iter().filter(|(is_at_fault, _)| *is_at_fault).map(|(_, fault)| fault).collect()
 }
@@ -81,6 +84,7 @@ mod tests {
             ("Lantern~1", vec![Fault::NoSymbol]),
             ("Läntérn 1", vec![Fault::NoSymbol]),
             (" Lantern-1", vec![Fault::SpaceAround]),
+            ("Lantern\n-1", vec![Fault::Unprintable]),
             ("", vec![Fault::TooShort, Fault::NoDigit, Fault::NoLower, Fault::NoUpper, Fault::NoSymbol]),
         ] {
             assert_eq!(faults(password), expected, "{password:?}");

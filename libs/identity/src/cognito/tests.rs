@@ -130,7 +130,8 @@ async fn a_wrong_password_is_not_a_wrong_token() {
     assert_eq!(cognito.change_password("token", "wrong", "long enough").await, Err(IdentityError::InvalidCredentials));
     for (new, message) in [
         ("short", "Password not long enough"),
-        (" spaced ", "Password must have 1 to 256 characters and no space at either end"),
+        (" spaced ", "Password must have 1 to 256 characters, no control characters, and no space at either end"),
+        ("two\nlines", "Password must have 1 to 256 characters, no control characters, and no space at either end"),
     ] {
         let weak = IdentityError::WeakPassword { message: message.to_owned() };
         assert_eq!(cognito.change_password("token", "right", new).await, Err(weak));

@@ -213,6 +213,12 @@ async fn a_reset_is_good_once_and_ends_the_others() {
     let item = world.item(&pk, "RESETS").await.unwrap();
     assert_keys(&item, &[("pk", pk), ("sk", "RESETS".into()), ("entity", "resets".into())]);
 
+    // A link that was used is used, whatever else is known of its user.
+    let delete = world.store.client().delete_item().table_name(world.store.table());
+    delete.key("pk", s(format!("USER#{EVA}"))).key("sk", s("RESETS")).send().await.unwrap();
+    assert!(!world.is_open(&first, later(62)).await && !world.store.use_reset(&first, later(62)).await.unwrap());
+    assert!(world.store.use_reset(&second, later(62)).await.unwrap(), "this one was dead by the other's use alone");
+
     let third = world.reset_link(3, later(63)).await;
     assert!(world.is_open(&third, later(64)).await);
     world.store.void_resets(EVA, later(64)).await.unwrap();
