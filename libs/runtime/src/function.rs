@@ -10,9 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::{ctx::Ctx, surface::Surface, telemetry};
+use crate::{ctx::Ctx, routes::Routes, surface::Surface, telemetry};
 
 /// What an event handler may fail with; the platform logs it and delivers the event again.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -23,7 +22,7 @@ type Handler = Arc<dyn Fn(Ctx, Value) -> BoxFuture<Result<Value, BoxError>> + Se
 /// A function before it has a context.
 pub enum Function {
     /// Serves HTTP routes, each of its surface.
-    Http(Vec<(Surface, OpenApiRouter<Ctx>)>),
+    Http(Vec<(Surface, Routes)>),
     /// Handles events of another kind: a queue, a stream, a schedule, an authorizer.
     Event(EventHandler),
 }
@@ -33,12 +32,12 @@ pub struct EventHandler(Handler);
 
 impl Function {
     /// A function that serves `routes`, with errors in the shape of `surface`.
-    pub fn http(surface: Surface, routes: OpenApiRouter<Ctx>) -> Self {
+    pub fn http(surface: Surface, routes: Routes) -> Self {
         Function::Http(vec![(surface, routes)])
     }
 
     /// The same with routes of another surface, whose errors have its shape.
-    pub fn and_http(mut self, surface: Surface, routes: OpenApiRouter<Ctx>) -> Self {
+    pub fn and_http(mut self, surface: Surface, routes: Routes) -> Self {
         if let Function::Http(served) = &mut self {
             served.push((surface, routes));
         }
@@ -67,7 +66,7 @@ impl Function {
     pub fn openapi(&self) -> Option<OpenApi> {
         match self {
             Function::Http(served) => {
-                let mut described = served.iter().map(|(_, routes)| routes.get_openapi().clone());
+                let mut described = served.iter().map(|(_, routes)| routes.openapi());
                 described.next().map(|first| described.fold(first, OpenApi::merge_from))
             }
             Function::Event(_) => None,
@@ -79,7 +78,7 @@ impl Function {
         Invoker(Arc::new(match self {
             Function::Http(served) => {
                 let surfaces = served.into_iter().enumerate().map(|(at, (surface, routes))| {
-                    let (router, _) = routes.split_for_parts();
+                    let router = routes.into_router();
                     if at == 0 { surface.wrap_all(router, &ctx) } else { surface.wrap(router, &ctx) }
                 });
                 Bound::Http(surfaces.fold(Router::new(), Router::merge).with_state(ctx))

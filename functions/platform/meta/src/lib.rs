@@ -9,10 +9,9 @@ use axum::{
 };
 use domain::time::iso;
 use http::header;
-use runtime::{ApiError, Ctx, Function, Json, Surface, openapi::CommonErrors};
+use runtime::{ApiError, Ctx, Function, Json, Routes, Surface, openapi::CommonErrors, routes};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The description of every route, generated from the code by `cargo run -- openapi`; a test holds it up to date.
 const OPENAPI: &str = include_str!("../openapi.json");
@@ -25,8 +24,8 @@ pub fn function() -> Function {
     Function::http(Surface::Platform, routes())
 }
 
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
+fn routes() -> Routes {
+    Routes::new()
         .routes(routes!(show_health))
         .routes(routes!(show_openapi))
         .routes(routes!(show_docs))

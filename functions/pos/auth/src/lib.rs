@@ -14,14 +14,13 @@ mod session;
 mod signup;
 mod wire;
 
-use runtime::{Function, Surface};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::{Function, Routes, Surface, routes};
 
 /// The function.
 pub fn function() -> Function {
     Function::http(
         Surface::Pos,
-        OpenApiRouter::new()
+        Routes::new()
             .routes(routes!(session::login))
             .routes(routes!(session::refresh))
             .routes(routes!(session::logout))

@@ -1,9 +1,8 @@
 //! Subscriptions of an organization (contract `pos.md` §15).
 
-use runtime::{Function, Surface};
-use utoipa_axum::router::OpenApiRouter;
+use runtime::{Function, Routes, Surface};
 
 /// The function.
 pub fn function() -> Function {
-    Function::http(Surface::Pos, OpenApiRouter::new())
+    Function::http(Surface::Pos, Routes::new())
 }

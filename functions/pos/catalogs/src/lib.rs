@@ -14,16 +14,15 @@ mod form;
 mod products;
 mod wire;
 
-use runtime::{Ctx, Function, Surface};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::{Function, Routes, Surface, routes};
 
 /// The function.
 pub fn function() -> Function {
     Function::http(Surface::Pos, routes())
 }
 
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
+fn routes() -> Routes {
+    Routes::new()
         .routes(routes!(catalogs::list_catalogs, catalogs::create_catalog))
         .routes(routes!(catalogs::get_catalog, catalogs::update_catalog, catalogs::delete_catalog))
         .routes(routes!(duplicate::duplicate_catalog))

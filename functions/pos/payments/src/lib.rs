@@ -14,14 +14,13 @@ mod transaction;
 mod transaction_detail;
 mod transaction_refund;
 
-use runtime::{Function, Surface};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::{Function, Routes, Surface, routes};
 
 /// The function.
 pub fn function() -> Function {
     Function::http(
         Surface::Pos,
-        OpenApiRouter::new()
+        Routes::new()
             .routes(routes!(terminal::get_config))
             .routes(routes!(terminal::get_location))
             .routes(routes!(terminal::create_connection_token))

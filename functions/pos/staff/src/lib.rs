@@ -6,14 +6,13 @@ mod splits;
 mod staff;
 mod tips;
 
-use runtime::{Function, Surface};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::{Function, Routes, Surface, routes};
 
 /// The function.
 pub fn function() -> Function {
     Function::http(
         Surface::Pos,
-        OpenApiRouter::new()
+        Routes::new()
             .routes(routes!(staff::list_staff, staff::invitation::invite_staff))
             .routes(routes!(staff::show_staff, staff::update_staff, staff::disable_staff))
             .routes(routes!(staff::invitation::accept_invitation))

@@ -10,16 +10,15 @@ mod stats;
 mod upload;
 mod wire;
 
-use runtime::{Ctx, Function, Surface};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::{Function, Routes, Surface, routes};
 
 /// The function.
 pub fn function() -> Function {
     Function::http(Surface::Tickets, routes())
 }
 
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
+fn routes() -> Routes {
+    Routes::new()
         .routes(routes!(events::list_events, events::create_event))
         .routes(routes!(events::show_event, events::update_event, events::delete_event))
         .routes(routes!(orders::list_orders))

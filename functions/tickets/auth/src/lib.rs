@@ -13,11 +13,9 @@ use jiff::Timestamp;
 use runtime::extract::Client;
 use runtime::openapi::{CommonErrors, ErrorBody};
 use runtime::principal::{SignedIn, Verified};
-use runtime::{ApiError, Ctx, Function, Json, Surface, validate};
+use runtime::{ApiError, Ctx, Function, Json, Routes, Surface, routes, validate};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// The shortest password that may be chosen (contract §3). The user pool may ask for more.
 const MIN_PASSWORD_CHARS: usize = 8;
@@ -26,7 +24,7 @@ const MIN_PASSWORD_CHARS: usize = 8;
 pub fn function() -> Function {
     Function::http(
         Surface::Tickets,
-        OpenApiRouter::new()
+        Routes::new()
             .routes(routes!(login))
             .routes(routes!(refresh))
             .routes(routes!(logout))

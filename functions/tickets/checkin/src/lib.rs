@@ -6,10 +6,10 @@ mod wire;
 use axum::extract::{Path, State};
 use domain::tickets::number::OrderNumber;
 use runtime::{
-    ApiError, Ctx, Function, Json, Query, Staff, Surface,
+    ApiError, Ctx, Function, Json, Query, Routes, Staff, Surface,
     openapi::{CommonErrors, ErrorBody},
+    routes,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 use wire::{CheckInList, CheckInOut, ListIn, Verification, VerifiedOrder};
 
 /// The function.
@@ -17,8 +17,8 @@ pub fn function() -> Function {
     Function::http(Surface::Tickets, routes())
 }
 
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(scan::check_in)).routes(routes!(verify_ticket)).routes(routes!(list_check_ins))
+fn routes() -> Routes {
+    Routes::new().routes(routes!(scan::check_in)).routes(routes!(verify_ticket)).routes(routes!(list_check_ins))
 }
 
 fn not_found() -> ApiError {

@@ -7,10 +7,10 @@ mod wire;
 use axum::extract::{Path, State};
 use domain::tickets::number::OrderNumber;
 use runtime::{
-    ApiError, Ctx, Function, Json, Surface,
+    ApiError, Ctx, Function, Json, Routes, Surface,
     openapi::{CommonErrors, ErrorBody},
+    routes,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 use wire::{OrderOut, ShownOrder};
 
 /// The function.
@@ -18,8 +18,8 @@ pub fn function() -> Function {
     Function::http(Surface::Tickets, routes())
 }
 
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(place::place_order)).routes(routes!(show_order))
+fn routes() -> Routes {
+    Routes::new().routes(routes!(place::place_order)).routes(routes!(show_order))
 }
 
 /// An order by its number, in any case. Never carries the ticket's secret.

@@ -4,16 +4,15 @@ mod events;
 mod gallery;
 mod newsletter;
 
-use runtime::{Ctx, Function, Surface};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::{Function, Routes, Surface, routes};
 
 /// The function.
 pub fn function() -> Function {
     Function::http(Surface::Tickets, routes())
 }
 
-fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new()
+fn routes() -> Routes {
+    Routes::new()
         .routes(routes!(events::list_events))
         .routes(routes!(events::show_event))
         .routes(routes!(gallery::list_galleries))

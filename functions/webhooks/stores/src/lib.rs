@@ -10,19 +10,19 @@ use garde::Validate;
 use http::{HeaderMap, StatusCode, header};
 use identity::TokenError;
 use runtime::{
-    ApiError, Ctx, Function, Json, Surface,
+    ApiError, Ctx, Function, Json, Routes, Surface,
     openapi::{PosError, PosErrors},
+    routes,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function.
 pub fn function() -> Function {
     Function::http(
         Surface::Pos,
-        OpenApiRouter::new()
+        Routes::new()
             .routes(routes!(receive_apple_notice))
             .routes(routes!(receive_apple_notice_alias))
             .routes(routes!(receive_google_notice))

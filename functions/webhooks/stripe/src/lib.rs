@@ -8,18 +8,18 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use payments::{signature, webhook};
 use runtime::{
-    ApiError, Ctx, Function, Surface,
+    ApiError, Ctx, Function, Routes, Surface,
     openapi::{CommonErrors, ErrorBody, PosError, PosErrors},
+    routes,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The function.
 pub fn function() -> Function {
-    let tickets = OpenApiRouter::new().routes(routes!(receive_ticket_payment));
-    let counter = OpenApiRouter::new()
+    let tickets = Routes::new().routes(routes!(receive_ticket_payment));
+    let counter = Routes::new()
         .routes(routes!(receive_stripe_event))
         .routes(routes!(receive_connect_event))
         .routes(routes!(receive_connect_event_elsewhere));
