@@ -67,6 +67,7 @@ pub struct NewIntent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt_email: Option<String>,
     /// What its notices say of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
 }
 

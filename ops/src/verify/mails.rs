@@ -24,7 +24,14 @@ pub(super) fn check(table: &Table<'_>, options: &Options, report: &mut Report) {
         let entity = format!("{} {}", text(mail.item, "pk"), text(mail.item, "sk"));
         let mut wrong = |invariant, detail: String| report.violation(invariant, &entity, detail);
         check_mail(mail, options, &mut wrong);
-        let MailKey::Ticket { number } = mail.mail.key else { continue };
+        let number = match mail.mail.key {
+            MailKey::Ticket { number } => number,
+            MailKey::Receipt { org, .. } if org != mail.mail.org => {
+                wrong(7, "is the receipt of another organization's order".into());
+                continue;
+            }
+            _ => continue,
+        };
         match table.orders.get(&number) {
             None => wrong(5, "its order does not exist".into()),
             Some(item) if item.order.org != mail.mail.org => wrong(7, "its order is another organization's".into()),

@@ -5,6 +5,7 @@ use domain::{
     link::{LinkPurpose, LinkSecret},
     mail::{MailPolicy, MailStatus},
     money::{Cents, Currency},
+    pos::order::OrderId,
     stock::{Draw, Movement, STRIPES, Stripe},
     tickets::{
         event::{Event, EventKind, EventStatus, Tier},
@@ -346,6 +347,29 @@ fn mails_that_are_lost_or_stuck() {
         let lease = now() - SignedDuration::from_mins(6);
         find(items, "mail", 1)
             .extend([("status".into(), s("processing")), ("lease_until".into(), n(lease.as_millisecond()))]);
+    });
+}
+
+#[test]
+fn mails_of_the_counter() {
+    let (org, order) = (OrgId::from_random([3; 16]), OrderId::new(OrgId::from_random([3; 16]), now(), 1, 0));
+    let key = MailKey::Receipt { org, order, id: Uuid::from_u128(5) };
+    let receipt = |mail: &Mail| {
+        let mut item = item("mail", format!("ORG#{org}#ORDER#{order}"), "MAIL#receipt", mail);
+        item.extend([("gsi2pk".into(), s("MAILS#0")), ("gsi2sk".into(), s(format!("1#{}", json!(key))))]);
+        item
+    };
+    let mut items = right();
+    items.push(receipt(&Mail::new(key, org, MailPolicy::Send, now())));
+    assert_eq!(check(&items, &options()).violations, []);
+    planted(7, "the receipt of another organization's order", |items| {
+        items.push(receipt(&Mail::new(key, OrgId::from_random([9; 16]), MailPolicy::Send, now())));
+    });
+    planted(5, "4 tries", |items| {
+        let mail = Mail { attempts: 4, status: MailStatus::Failed, ..Mail::new(key, org, MailPolicy::Send, now()) };
+        let mut item = receipt(&mail);
+        (item.remove("gsi2pk"), item.remove("gsi2sk"));
+        items.push(item);
     });
 }
 

@@ -90,7 +90,7 @@ fn read<T: DeserializeOwned>(record: &EventRecord) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{ids::OrgId, mail::MailPolicy};
+    use domain::{ids::OrgId, mail::MailPolicy, pos::order::OrderId};
     use serde_json::{Value, json};
 
     const ID: &str = "8f5f6f0e-6f43-4d4e-9a4e-0c6f4b1b7a01";
@@ -154,6 +154,18 @@ mod tests {
         assert_eq!(route(&record("INSERT", None, mail("failed"))), None, "held back");
         assert_eq!(route(&record("REMOVE", mail("pending"), None)), None);
         assert_eq!(serde_json::to_value(key).unwrap(), json!({"number": number().to_string(), "kind": "ticket"}));
+    }
+
+    #[test]
+    fn a_mail_of_the_counter_is_sent_by_its_own_name() {
+        let (org, order) = (OrgId::from_random([2; 16]), OrderId::new(OrgId::from_random([2; 16]), now(), 7, 0));
+        let key = MailKey::Receipt { org, order, id: ID.parse().unwrap() };
+        let mail = Mail::new(key, org, MailPolicy::Send, now()).to("ana@example.com".into());
+        let mut item = serde_json::to_value(mail).unwrap();
+        item["entity"] = "mail".into();
+        assert_eq!(route(&record("INSERT", None, Some(item))), Some(Effect::Mail(key)));
+        let message = json!({"kind": "receipt", "seller": org, "order": order, "id": ID});
+        assert_eq!(serde_json::to_value(key).unwrap(), message);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use super::{Page, get, post};
 use crate::{
-    client::{Id, Stripe, checked, optional_id},
+    client::{Stripe, checked, optional_id},
     transport::StripeError,
 };
 
@@ -149,7 +149,7 @@ impl Stripe {
     /// Forgets a reader.
     pub async fn delete_reader(&self, reader: &str) -> Result<(), StripeError> {
         let request = RequestBuilder::new(StripeMethod::Delete, path(reader, "")?);
-        self.transport.send::<Id>(request, None).await.map(drop)
+        self.transport.send::<serde::de::IgnoredAny>(request, None).await.map(drop)
     }
 
     /// Has a reader take a card for a payment.

@@ -15,11 +15,11 @@ use uuid::Uuid;
 use super::*;
 use crate::app::assert_exact_members;
 
-const EMAIL: &str = "ivy@home.example";
+pub(super) const EMAIL: &str = "ivy@home.example";
 const PASSWORD: &str = "Lantern-ivy-1!";
 
 /// Invites somebody, as the counter's staff route does, into an organization that may have staff.
-async fn invite(app: &App) -> Member {
+pub(super) async fn invite(app: &App) -> Member {
     let ctx = app.cloud.ctx("pos-auth");
     let owner = member(app, "superadmin").await;
     let before = ctx.store().pos().load_terms(owner.org).await.unwrap().subscription;

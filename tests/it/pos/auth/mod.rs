@@ -2,6 +2,7 @@
 
 mod account;
 mod invitations;
+mod mails;
 mod organizations;
 mod passwords;
 mod sessions;

@@ -26,7 +26,7 @@ pub(super) async fn reset_tokens(app: &App, role: &str) -> Vec<String> {
     links.iter().map(secret).collect()
 }
 
-async fn forget(app: &App, email: &str) -> Value {
+pub(super) async fn forget(app: &App, email: &str) -> Value {
     post(app, "/auth/forgot-password", json!({"email": email})).await.expect(200)
 }
 
