@@ -33,7 +33,7 @@ struct Facts<'a> {
     orders: String,
     rows: Vec<(&'static str, String)>,
     /// Name, pieces, amount.
-    products: Vec<(String, u32, String)>,
+    products: Vec<(String, u64, String)>,
     busiest: Option<String>,
     has_pdf: bool,
     dashboard: &'a str,

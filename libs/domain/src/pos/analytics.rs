@@ -108,7 +108,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, revenue: Cents) {
+    pub(crate) fn add(&mut self, revenue: Cents) {
         self.orders += 1;
         self.revenue = self.revenue + revenue;
     }

@@ -1,143 +1,172 @@
-//! The weekly report: what was sold at the counter from a Monday to the Sunday after it.
+//! Reports: what was sold at the counter from a day to a day, drawn when somebody asks for it, and each week by itself.
+//!
+//! Days and hours are UTC's, in every report: an organization has no time zone that it could not change afterwards, and
+//! two reports of the same days must say the same.
 
-use jiff::{Timestamp, ToSpan, civil};
+mod sales;
+mod weekly;
+
+use jiff::{SignedDuration, Timestamp, civil};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+pub use self::{
+    sales::{Others, ProductSales, Sale, SalesReport},
+    weekly::{TOP_PRODUCTS, WeeklyFigures, WeeklyReport, last_due_week, week_days},
+};
+use super::days::Days;
 use crate::{
-    ids::OrgId,
-    money::{Cents, Currency},
+    ids::{CatalogId, OrgId, ReportId, UserId},
     time::millis,
 };
 
-/// Products that a report names at most.
-pub const TOP_PRODUCTS: usize = 10;
+/// How long a report can be had.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// What one product brought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProductSales {
-    /// Its name, as it was sold.
-    pub name: String,
-    /// Pieces.
-    pub quantity: u32,
-    /// Their price, without tax and tips.
-    pub amount: Cents,
+/// Tries to draw a report before it is given up (the POS seed's queue `report-generation`).
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Reports of an organization that may wait at once.
+pub const MAX_WAITING: usize = 10;
+
+/// How far a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportStatus {
+    /// Waiting to be drawn.
+    Pending,
+    /// Drawn.
+    Ready,
+    /// Given up. One that is drawn after all, since an operator sent its message again, is ready.
+    Failed,
 }
 
-/// Totals of the orders that were completed in a week.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WeeklyFigures {
-    /// The Monday it begins with.
-    pub week: civil::Date,
-    /// Currency of all amounts.
-    pub currency: Currency,
-    /// What was paid, tax and tips included.
-    pub gross: Cents,
-    /// Tax in it.
-    pub tax: Cents,
-    /// Tips in it.
-    pub tips: Cents,
-    /// What the platform kept of it.
-    pub fees: Cents,
-    /// What was given back of it.
-    pub refunds: Cents,
-    /// Orders.
-    pub orders: u32,
-    /// Those that brought most, most first; [`TOP_PRODUCTS`] at most.
-    pub top_products: Vec<ProductSales>,
-    /// Orders by the hour of the day (UTC) in which they were completed.
-    pub by_hour: [u32; 24],
-}
-
-impl WeeklyFigures {
-    /// A week in which nothing was sold.
-    pub fn empty(week: civil::Date, currency: Currency) -> Self {
-        WeeklyFigures {
-            week,
-            currency,
-            gross: Cents::ZERO,
-            tax: Cents::ZERO,
-            tips: Cents::ZERO,
-            fees: Cents::ZERO,
-            refunds: Cents::ZERO,
-            orders: 0,
-            top_products: vec![],
-            by_hour: [0; 24],
+impl ReportStatus {
+    /// The wire spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
         }
     }
-
-    /// Its Sunday.
-    pub fn last_day(&self) -> civil::Date {
-        self.week.saturating_add(6.days())
-    }
-
-    /// What an order brought on average, rounded half up; nothing when there was none.
-    pub fn average(&self) -> Cents {
-        match i64::from(self.orders) {
-            0 => Cents::ZERO,
-            orders => Cents((2 * self.gross.0 + orders).div_euclid(2 * orders)),
-        }
-    }
-
-    /// What is left of the gross after refunds and fees.
-    pub fn net(&self) -> Cents {
-        self.gross - self.refunds - self.fees
-    }
-
-    /// The hour with most orders, the earliest of several, and how many; none without orders.
-    pub fn busiest_hour(&self) -> Option<(usize, u32)> {
-        let hours = self.by_hour.iter().copied().enumerate().filter(|(_, orders)| *orders > 0);
-        hours.max_by_key(|(hour, orders)| (*orders, std::cmp::Reverse(*hour)))
-    }
 }
 
-/// A report that is ready to be sent.
+/// What a report is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Which days.
+    pub days: Days,
+    /// Only what was sold from this catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<CatalogId>,
+}
+
+/// A report that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WeeklyReport {
+pub struct Report {
+    /// Its id.
+    pub id: ReportId,
     /// Whose.
     pub org: OrgId,
-    /// What it says.
-    pub figures: WeeklyFigures,
-    /// Key of the PDF in the bucket, `reports/…`; absent when none was drawn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pdf: Option<String>,
-    /// When it was drawn.
+    /// What it is of.
+    pub scope: Scope,
+    /// How far it is.
+    pub status: ReportStatus,
+    /// Tries to draw it so far.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Who asked.
+    pub by: UserId,
+    /// When.
     #[serde(with = "millis")]
     pub created_at: Timestamp,
+    /// When it was drawn.
+    #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Timestamp>,
+}
+
+impl Report {
+    /// A report that waits to be drawn.
+    pub fn new(id: ReportId, org: OrgId, scope: Scope, by: UserId, now: Timestamp) -> Self {
+        Report { id, org, scope, status: ReportStatus::Pending, attempts: 0, by, created_at: now, ready_at: None }
+    }
+
+    /// Key of its file, the same however often it is drawn. Nobody but us may read below `reports/`.
+    pub fn file_key(&self) -> String {
+        format!("reports/{}/{}.pdf", self.org, self.id)
+    }
+
+    /// What its file is called when it is saved.
+    pub fn file_name(&self) -> String {
+        format!("sales-{}-{}.pdf", self.scope.days.first, self.scope.days.last)
+    }
+
+    /// Until when it can be had.
+    pub fn expires_at(&self) -> Timestamp {
+        self.created_at + KEPT
+    }
+
+    /// The message that has it drawn.
+    pub fn task(&self) -> ReportTask {
+        ReportTask::Sales { org: self.org, report: self.id }
+    }
+}
+
+/// A message of the reports queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ReportTask {
+    /// Draw what somebody asked for.
+    Sales {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        report: ReportId,
+    },
+    /// Reckon and draw an organization's week, and send it to those who want it.
+    Week {
+        /// Whose.
+        org: OrgId,
+        /// The Monday it begins with.
+        week: civil::Date,
+    },
+}
+
+/// The id that a report has by its client's key (that key's SHA-256): the same for every repeat.
+pub fn report_id(org: OrgId, key_hash: &str) -> ReportId {
+    let hash = Sha256::digest(format!("pos report\0{org}\0{key_hash}"));
+    let mut bytes = [0u8; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    ReportId::from_random(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+    use uuid::Uuid;
 
-    fn figures(gross: i64, orders: u32) -> WeeklyFigures {
-        let week = civil::date(2026, 12, 28);
-        WeeklyFigures { gross: Cents(gross), orders, ..WeeklyFigures::empty(week, Currency::USD) }
+    const ORG: OrgId = OrgId(Uuid::from_u128(1));
+
+    #[test]
+    fn a_key_names_one_report_of_one_organization() {
+        assert_eq!(report_id(ORG, "a"), report_id(ORG, "a"));
+        assert_ne!(report_id(ORG, "a"), report_id(ORG, "b"));
+        assert_ne!(report_id(ORG, "a"), report_id(OrgId(Uuid::from_u128(2)), "a"));
     }
 
     #[test]
-    fn a_week_ends_on_a_sunday_also_in_another_year() {
-        let sunday = figures(0, 0).last_day();
-        assert_eq!((sunday, sunday.weekday()), (civil::date(2027, 1, 3), civil::Weekday::Sunday));
-    }
-
-    #[test]
-    fn an_average_is_rounded_half_up() {
-        let averages =
-            [(0, 0), (1000, 3), (1001, 2), (1000, 4)].map(|(gross, orders)| figures(gross, orders).average());
-        assert_eq!(averages, [0, 333, 501, 250].map(Cents));
-    }
-
-    #[test]
-    fn the_net_is_what_is_kept() {
-        let figures = WeeklyFigures { refunds: Cents(250), fees: Cents(11), ..figures(3751, 1) };
-        assert_eq!(figures.net(), Cents(3490));
-    }
-
-    #[test]
-    fn the_earliest_of_the_busiest_hours() {
-        let mut figures = figures(0, 0);
-        assert_eq!(figures.busiest_hour(), None);
-        (figures.by_hour[9], figures.by_hour[18], figures.by_hour[22]) = (3, 7, 7);
-        assert_eq!(figures.busiest_hour(), Some((18, 7)));
+    fn a_report_has_one_file_and_one_message() {
+        let days = Days::new(civil::date(2026, 3, 1), civil::date(2026, 3, 31)).unwrap();
+        let by = UserId(Uuid::from_u128(3));
+        let id = ReportId(Uuid::from_u128(9));
+        let report = Report::new(id, ORG, Scope { days, catalog: None }, by, Timestamp::UNIX_EPOCH);
+        assert_eq!(report.file_key(), format!("reports/{ORG}/{id}.pdf"));
+        assert_eq!(report.file_name(), "sales-2026-03-01-2026-03-31.pdf");
+        assert_eq!(serde_json::to_value(report.task()).unwrap(), json!({"kind": "sales", "org": ORG, "report": id}));
+        assert_eq!(serde_json::from_value::<Report>(serde_json::to_value(&report).unwrap()).unwrap(), report);
+        let week = ReportTask::Week { org: ORG, week: civil::date(2026, 3, 2) };
+        assert_eq!(serde_json::to_value(week).unwrap(), json!({"kind": "week", "org": ORG, "week": "2026-03-02"}));
     }
 }
