@@ -91,7 +91,7 @@ async fn serve(run: Run, log: String) -> anyhow::Result<()> {
         reset: run.reset,
         rate_limit: !run.no_rate_limit,
         demo: !run.no_demo,
-        via_lambda: run.via_lambda,
+        via_lambda: run.via_lambda.clone(),
         log,
         ..Options::default()
     };
@@ -106,6 +106,10 @@ async fn serve(run: Run, log: String) -> anyhow::Result<()> {
         let all: BTreeMap<_, _> = cloud.environments().values().flatten().collect();
         let lines: String = all.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         secrets::write_private(&file, lines.as_bytes())?;
+    }
+    // Over the API, and so not before real binaries, if it is those, have been started with what was just written.
+    if !run.no_demo && run.via_lambda.is_none() {
+        demo::ensure_menu(cloud.url()).await.context("writing the counter's menu")?;
     }
     greet(&cloud)?;
     told_to_stop().await?;

@@ -1,16 +1,20 @@
-//! `cargo run -- demo`: the main flow over HTTP, as an organizer, a buyer and a doorman would walk it, each step checked.
+//! `cargo run -- demo`: the main flows over HTTP, each step checked: tickets, as an organizer, a buyer and a doorman would
+//! walk it, and the counter, as its app does.
 //!
 //! It knows nothing of the process it speaks to but what `GET /_local/demo` tells, so that it plays against a cloud that
 //! runs already as well as against one that was started for it.
 
+mod counter;
 mod http;
+mod menu;
 mod steps;
 
 use std::io::Write as _;
 
-use self::{http::Api, steps::Show};
+pub use self::menu::ensure_menu;
+use self::{counter::Counter, http::Api, steps::Show};
 
-/// Plays the flow against the cloud at `url` (no slash at the end), and prints a line per step. The first step whose
+/// Plays the flows against the cloud at `url` (no slash at the end), and prints a line per step. The first step whose
 /// outcome is not as it must be is the error.
 pub async fn run(url: &str) -> anyhow::Result<()> {
     let began = std::time::Instant::now();
@@ -27,6 +31,14 @@ pub async fn run(url: &str) -> anyhow::Result<()> {
     show.be_sold_out().await?;
     show.refund(&second).await?;
     show.agree_on_figures(&[&first, &third], &[&second]).await?;
+    let mut counter = Counter::open(Api::new(url)?).await?;
+    counter.write_menu().await?;
+    counter.sell_for_cash().await?;
+    let order = counter.sell_by_card().await?;
+    counter.send_receipt(&order).await?;
+    counter.send_twice().await?;
+    counter.refund(&order).await?;
+    counter.agree_on_sales(&order).await?;
     say(&format!("All of it holds, in {:.1} s.", began.elapsed().as_secs_f64()))
 }
 

@@ -118,6 +118,11 @@ async fn every_answer_names_its_request() {
     }
     let refused = app.get("/tickets/api/events/nonsense").send().await;
     assert!(!header(&refused, "x-request-id").is_empty());
+    // The client's own name for it comes back (contract `pos.md` §1), unless it is nothing to put into a log.
+    for (sent, echoed) in [("phone-7:42", true), ("a b", false), ("{\"x\":1}", false), (&"9".repeat(129), false)] {
+        let answer = app.get("/pos/auth/me").header("x-request-id", sent).send().await;
+        assert_eq!(header(&answer, "x-request-id") == sent, echoed, "{sent}");
+    }
 }
 
 /// HTTP APIs hand over forms, and whatever has no type, in base64.

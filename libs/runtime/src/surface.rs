@@ -46,6 +46,9 @@ impl Surface {
                 body.insert("error".into(), if validation { json!(error.code) } else { json!(error.message) });
                 body.insert("message".into(), json!(error.message));
                 body.insert("code".into(), json!(error.code));
+                if error.status == StatusCode::INTERNAL_SERVER_ERROR {
+                    body.insert("error".into(), json!("Internal Server Error"));
+                }
                 let detail = |field: &FieldError| json!({"path": field.field, "message": field.reason});
                 if !error.fields.is_empty() {
                     body.insert("details".into(), error.fields.iter().map(detail).collect());
@@ -94,8 +97,10 @@ async fn unknown_method(method: Method) -> ApiError {
 }
 
 async fn around_request(State(around): State<Around>, request: Request, next: Next) -> Response {
-    let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let invocation = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let request_id = echoed(&request).unwrap_or(&invocation).to_owned();
     let caller = rate::Caller::of(&request);
+    let id = request_id.clone();
     let work = async move {
         let verdict = rate::check(&around.ctx, caller).await;
         let mut response = match &verdict {
@@ -103,19 +108,33 @@ async fn around_request(State(around): State<Around>, request: Request, next: Ne
             _ => next.run(request).await,
         };
         verdict.write_headers(response.headers_mut());
-        render(around.surface, response)
+        render(around.surface, response, &id)
     };
     let mut response = telemetry::in_request(&request_id, work).await;
     if let Ok(id) = request_id.parse() {
-        response.headers_mut().insert("x-request-id", id);
+        response.headers_mut().insert(REQUEST_ID, id);
     }
     response
 }
 
-fn render(surface: Surface, mut response: Response) -> Response {
+const REQUEST_ID: &str = "x-request-id";
+
+/// The client's own name for its request (contract `pos.md` §1), when it is one that may stand in a log.
+fn echoed(request: &Request) -> Option<&str> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then_some(id)
+}
+
+fn render(surface: Surface, mut response: Response, request_id: &str) -> Response {
     match response.extensions_mut().remove::<Arc<ApiError>>() {
         Some(error) => {
-            let body = axum::Json(surface.error_body(&error)).into_response();
+            let mut body = surface.error_body(&error);
+            // The counter's clients are told which request it was when it is our fault (contract `pos.md` §1.3).
+            if surface == Surface::Pos && error.status == StatusCode::INTERNAL_SERVER_ERROR {
+                body["requestId"] = json!(request_id);
+            }
+            let body = axum::Json(body).into_response();
             let (mut parts, _) = response.into_parts();
             parts.headers.remove(header::CONTENT_LENGTH);
             parts.headers.extend(body.headers().clone());
@@ -125,5 +144,25 @@ fn render(surface: Surface, mut response: Response) -> Response {
             Response::from_parts(parts, body.into_body())
         }
         None => response,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn our_own_fault_is_told_with_the_request_at_the_counter() {
+        let body = async |surface| {
+            let response = render(surface, ApiError::internal("the disk is full").into_response(), "abc");
+            let bytes = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+            serde_json::from_slice::<Value>(&bytes).unwrap()
+        };
+        let counter = body(Surface::Pos).await;
+        assert_eq!(counter["error"], "Internal Server Error");
+        assert_eq!(counter["requestId"], "abc");
+        let gate = body(Surface::Tickets).await;
+        assert_eq!(gate, json!({"success": false, "error": "Something went wrong", "code": "SERVER_ERROR"}));
+        assert!(!counter.to_string().contains("disk"));
     }
 }

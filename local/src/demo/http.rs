@@ -49,6 +49,16 @@ impl Api {
         self.ok(method, path, Some(body), true).await
     }
 
+    /// Posts as the one who is signed in, under a key that makes a repeat the same request, and wants 2xx.
+    pub(super) async fn send_once(&self, path: &str, body: Value, key: &str) -> anyhow::Result<Value> {
+        let request = self.client.post(format!("{}{path}", self.base)).header("idempotency-key", key);
+        let (status, answer) = self.read(request, Some(body), true).await?;
+        if !status.is_success() {
+            bail!("POST {path} was answered {status}: {answer}");
+        }
+        Ok(answer)
+    }
+
     /// Posts without a token, and wants this refusal.
     pub(super) async fn refused(&self, path: &str, body: Value, code: &str) -> anyhow::Result<()> {
         let (status, answer) = self.call(Method::POST, path, Some(body), false).await?;
@@ -78,14 +88,22 @@ impl Api {
         as_staff: bool,
     ) -> anyhow::Result<(StatusCode, Value)> {
         let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
-        let mut request = self.client.request(method, &url);
+        self.read(self.client.request(method, &url), body, as_staff).await
+    }
+
+    async fn read(
+        &self,
+        mut request: reqwest::RequestBuilder,
+        body: Option<Value>,
+        as_staff: bool,
+    ) -> anyhow::Result<(StatusCode, Value)> {
         if let Some(token) = self.token.as_ref().filter(|_| as_staff) {
             request = request.bearer_auth(token);
         }
         if let Some(body) = &body {
             request = request.json(body);
         }
-        let response = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
+        let response = request.send().await.context("the cloud cannot be reached")?;
         let (status, text) = (response.status(), response.text().await?);
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
