@@ -5,6 +5,8 @@
 
 pub mod apple;
 pub mod google;
+pub mod proof;
 
 pub use apple::{Apple, AppleError, Purchase};
 pub use domain::pos::subscription::StoreNotice;
+pub use proof::{ProofError, Stores};

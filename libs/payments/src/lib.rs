@@ -3,6 +3,7 @@
 //! Stripe's request types come from `async-stripe`; the transport is our own (see [`client`]), so that a Lambda keeps
 //! its connections, retries with the caller's idempotency key, and links none of the answers it never reads.
 
+pub mod billing;
 pub mod client;
 pub mod connect;
 pub mod event;

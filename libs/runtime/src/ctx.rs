@@ -21,7 +21,7 @@ use domain::{
 };
 use identity::{Cognito, Jwks, PushVerifier, ServiceKeys, TokenVerifier};
 use jiff::Timestamp;
-use payments::{Register, Stripe, Till};
+use payments::{Register, Stripe, Till, billing::Billing};
 use store::Store;
 use uuid::Uuid;
 
@@ -297,6 +297,11 @@ impl Ctx {
     /// Where the counter's card money is taken and given back, as of now.
     pub fn register(&self) -> Register<'_> {
         Register { store: self.store(), stripe: self.stripe(), now: self.now() }
+    }
+
+    /// Where subscriptions are sold and kept up with, as of now.
+    pub fn billing(&self) -> Billing<'_> {
+        Billing { store: self.store(), stripe: self.stripe(), plan: self.settings().plan.as_ref(), now: self.now() }
     }
 
     /// Queues.

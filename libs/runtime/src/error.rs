@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use axum::response::{IntoResponse, Response};
 use domain::pos::order::StepError;
 use http::StatusCode;
-use payments::{RegisterError, StripeError};
+use payments::{RegisterError, StripeError, billing::BillingError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::StoreError;
@@ -163,6 +163,17 @@ impl From<RegisterError> for ApiError {
             RegisterError::Step(error) => error.into(),
             RegisterError::Store(error) => error.into(),
             RegisterError::Stripe(error) => error.into(),
+        }
+    }
+}
+
+/// Subscriptions (contract `pos.md` §15).
+impl From<BillingError> for ApiError {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::AlreadySubscribed => Self::bad_request("ALREADY_SUBSCRIBED", error.to_string()),
+            BillingError::Stripe(error) => error.into(),
+            BillingError::Store(error) => error.into(),
         }
     }
 }

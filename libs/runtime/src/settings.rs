@@ -6,6 +6,7 @@ use domain::{
     ids::OrgId,
     keyring::{KeyRing, KeyRingError},
 };
+use payments::billing::Plan;
 
 /// A setting that is missing or unreadable. Stops the function at init; names the setting, never its value.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +77,8 @@ pub struct Settings {
     pub site_url: String,
     /// Stripe's publishable key, which clients ask for; absent where payments are not configured.
     pub stripe_publishable_key: Option<String>,
-    /// Stripe's price of the pro tier, `price_…`; absent where none is sold on the web.
-    pub stripe_pro_price: Option<String>,
+    /// What of the pro tier is sold on the web; absent where it is not.
+    pub plan: Option<Plan>,
     /// The app stores.
     pub stores: StoreSettings,
     /// True only where the setting was named: organizations' endpoints may be at private addresses, and plain HTTP.
@@ -142,6 +143,7 @@ impl Settings {
         "SITE_URL",
         "STRIPE_PUBLISHABLE_KEY",
         "STRIPE_PRO_PRICE",
+        "STRIPE_PRO_COUPON",
         "APPLE_BUNDLE_ID",
         "APPLE_APP_ID",
         "APPLE_ENVIRONMENT",
@@ -210,7 +212,8 @@ impl Settings {
             site_url: page("SITE_URL"),
             public_url: public_url.clone(),
             stripe_publishable_key: get("STRIPE_PUBLISHABLE_KEY").map(str::to_owned),
-            stripe_pro_price: get("STRIPE_PRO_PRICE").map(str::to_owned),
+            plan: get("STRIPE_PRO_PRICE")
+                .map(|price| Plan { price: price.to_owned(), coupon: get("STRIPE_PRO_COUPON").map(str::to_owned) }),
             stores: StoreSettings {
                 apple_bundle_id: get("APPLE_BUNDLE_ID").map(str::to_owned),
                 apple_app_id: get("APPLE_APP_ID")

@@ -21,7 +21,8 @@
 //! | held | `ORG#{org}#HELD` | held#id | | | orders of an org that are put aside, newest first |
 //! | customer | `ORG#{org}#CUSTOMER#{customer}` | `CUSTOMER` | with a name: `ORG#{org}#NAMES#{shard}` / name#id | `ORG#{org}#CUSTOMERS#{shard}` / e-mail#id | id; customers of an org by the beginning of e-mail or name |
 //! | intent | `ORG#{org}#INTENT#{pi}` | `INTENT` | | | Stripe's notices: whose payment it is |
-//! | subscription | `ORG#{org}` | `SUBSCRIPTION` | `SUBSCRIPTION#{reference}` / org | | its org; notices of Stripe and the app stores |
+//! | subscription | `ORG#{org}` | `SUBSCRIPTION` | | | its org |
+//! | purchase | `PURCHASE#{reference}` | `PURCHASE` | | | notices of the app stores, and who links it: whose it is, and what was said of it last |
 //! | account | `ORG#{org}` | `ACCOUNT` | `ACCOUNT#{acct}` / org | | its org; notices of Stripe |
 //! | link | `LINK#{sha256}` | `LINK` | | | whoever presents its secret; TTL |
 //! | places | `ORG#{org}` | `STAFF` | | | how many places of staff are taken |
@@ -44,6 +45,8 @@
 //! | settled | `ORG#{org}` | `SETTLED` | | | up to which day an org's splits are settled |
 //! | ledger_balance | `ORG#{org}#LEDGER#{owner}` | `BALANCE` | | | its account |
 //! | ledger_entry | `ORG#{org}#LEDGER#{owner}` | `ENTRY#{transfer}` | | | its account, with its balance |
+//! | endpoints | `ORG#{org}` | `ENDPOINTS` | | | its org: where it hears of its events; with each batch of changed orders |
+//! | delivery | `ORG#{org}#ENDPOINT#{endpoint}` | event's millis#id | | | the log of an endpoint, newest first; TTL |
 //! | rate | `RATE#{class}#{address}` | window | | | the limiter; TTL |
 //! | sweep | `ORG#{org}` | `SWEEP` | | | up to when all orders of an org are settled |
 //!

@@ -4,6 +4,7 @@ use aws_lambda_events::sqs::SqsBatchResponse;
 use domain::pos::subscription::StoreNotice;
 use payments::{
     EventKind, StripeEvent,
+    billing::Named,
     webhook::{apply_connect_event, apply_stripe_event, apply_ticket_payment},
 };
 use runtime::{
@@ -75,7 +76,10 @@ async fn apply_webhook(ctx: &Ctx, webhook: Webhook) -> Result<(), BoxError> {
 async fn apply_event(ctx: &Ctx, event: &StripeEvent) -> Result<(), BoxError> {
     match (&event.account, &event.kind) {
         (Some(account), _) => apply_connect_event(&ctx.register(), account, event).await?,
-        (None, EventKind::Subscription(_)) => {}
+        (None, EventKind::Subscription(_)) => match Named::by(event) {
+            Some(named) => ctx.billing().follow_subscription(&named).await?,
+            None => tracing::debug!(event = event.id, "an event of no subscription"),
+        },
         (None, _) => apply_stripe_event(&ctx.till(), event).await?,
     }
     Ok(())

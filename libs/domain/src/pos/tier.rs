@@ -27,6 +27,14 @@ impl Tier {
         }
     }
 
+    /// Its price per month, in US cents (contract §15); by agreement counts as nothing.
+    pub fn price(self) -> Cents {
+        match self {
+            Self::Pro => Cents(2999),
+            Self::Starter | Self::Enterprise => Cents::ZERO,
+        }
+    }
+
     /// Our fee on a payment of `amount`, tax and tip included: a share, rounded half up, and a fixed part.
     pub fn platform_fee(self, amount: Cents) -> Cents {
         // In thousandths: 0.2 % is 2.

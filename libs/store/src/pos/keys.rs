@@ -1,7 +1,7 @@
 //! Keys of the counter's entities: the second column of the table in the crate's documentation.
 
 use domain::{
-    ids::{CatalogId, CatalogProductId, CategoryId, CustomerId, OrgId, PoolId, ProductId, SplitId, UserId},
+    ids::{CatalogId, CatalogProductId, CategoryId, CustomerId, EndpointId, OrgId, PoolId, ProductId, SplitId, UserId},
     ledger::Owner,
     pos::order::OrderId,
 };
@@ -35,6 +35,11 @@ impl Key {
 
     pub(crate) fn subscription(org: OrgId) -> Self {
         Self::new(format!("ORG#{org}"), "SUBSCRIPTION")
+    }
+
+    /// What was bought in an app store, and whose it is.
+    pub(crate) fn purchase(reference: &str) -> Self {
+        Self::new(format!("PURCHASE#{reference}"), "PURCHASE")
     }
 
     /// The account at Stripe.
@@ -136,6 +141,16 @@ impl Key {
         Self::new(pools_of(org), format!("POOL#{pool}"))
     }
 
+    /// All endpoints of an organization.
+    pub(crate) fn endpoints(org: OrgId) -> Self {
+        Self::new(format!("ORG#{org}"), "ENDPOINTS")
+    }
+
+    /// What became of an event on its way to an endpoint.
+    pub(crate) fn delivery(org: OrgId, endpoint: EndpointId, at: Timestamp, event: &str) -> Self {
+        Self::new(deliveries_of(org, endpoint), moment(at, event))
+    }
+
     pub(crate) fn ledger_balance(org: OrgId, owner: Owner) -> Self {
         Self::new(account_of(org, owner), "BALANCE")
     }
@@ -194,6 +209,11 @@ pub(crate) fn splits_of(org: OrgId) -> String {
 /// Tip pools of an organization.
 pub(crate) fn pools_of(org: OrgId) -> String {
     format!("ORG#{org}#POOLS")
+}
+
+/// What was delivered to an endpoint, by the time of the events.
+pub(crate) fn deliveries_of(org: OrgId, endpoint: EndpointId) -> String {
+    format!("ORG#{org}#ENDPOINT#{endpoint}")
 }
 
 /// An account of the ledger: its balance and its entries.

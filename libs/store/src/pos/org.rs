@@ -39,13 +39,8 @@ pub struct PayoutRequest {
     pub amount: Cents,
 }
 
-fn subscription_item(subscription: &Subscription) -> Result<Item, StoreError> {
-    let mut item = to_item("subscription", &Key::subscription(subscription.org), subscription)?;
-    let reference = subscription.store_reference.as_ref().or(subscription.stripe_subscription.as_ref());
-    if let Some(reference) = reference {
-        index(&mut item, "gsi1", format!("SUBSCRIPTION#{reference}"), subscription.org.to_string());
-    }
-    Ok(item)
+pub(super) fn subscription_item(subscription: &Subscription) -> Result<Item, StoreError> {
+    to_item("subscription", &Key::subscription(subscription.org), subscription)
 }
 
 impl Tx<'_> {
@@ -83,30 +78,6 @@ impl Pos<'_> {
             }
         }
         Ok(found.map(|org| (org, terms)))
-    }
-
-    /// Writes the next version of a subscription over the one that was read; `Stale` when it changed. `None`: the first one.
-    pub async fn save_subscription(
-        &self,
-        before: Option<&Subscription>,
-        after: &Subscription,
-    ) -> Result<(), StoreError> {
-        let condition = match before {
-            Some(before) => Change::default().when("version", "=", n(before.version)),
-            None => Change::default().when_absent("pk"),
-        };
-        self.0.tx().put(subscription_item(after)?, condition)?.commit().await.map_err(TxError::stale)
-    }
-
-    /// The subscription that a platform's reference names: Stripe's `sub_…`, Apple's original transaction, the SHA-256 of
-    /// Google's purchase token.
-    pub async fn find_subscription(&self, reference: &str) -> Result<Option<Subscription>, StoreError> {
-        let pk = format!("SUBSCRIPTION#{reference}");
-        let found = self.0.query(Range { index: Some("gsi1"), pk, limit: 1, ..Range::default() }).await?;
-        let Some(org) = found.first().and_then(|item| text(item, "gsi1sk")?.parse::<OrgId>().ok()) else {
-            return Ok(None);
-        };
-        Ok(self.load_terms(org).await?.subscription)
     }
 
     /// Writes an account for the first time. An organization has one for ever, whoever else tries: that one is answered.

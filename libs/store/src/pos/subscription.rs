@@ -1,11 +1,25 @@
-//! What the app stores' notices do to subscriptions.
+//! An organization's subscription: what Stripe says of it, what was bought in an app store, and whose a purchase is.
 
-use domain::pos::subscription::{StoreNotice, Subscription};
+use domain::{
+    ids::{OrgId, UserId},
+    pos::{
+        billing::{LinkError, Purchase},
+        subscription::{Platform, StoreNotice, Subscription},
+    },
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use uuid::Uuid;
 
-use super::Pos;
-use crate::error::StoreError;
+use super::{Pos, org::subscription_item};
+use crate::{
+    error::StoreError,
+    item::{attr, from_item, n, s},
+    keys::Key,
+    tx::{Change, TxError},
+};
 
-/// How often a notice is decided again because the subscription changed under it.
+/// How often a change is decided again because the subscription changed under it.
 const ROUNDS: usize = 10;
 
 /// What became of a notice.
@@ -13,18 +27,46 @@ const ROUNDS: usize = 10;
 pub enum Noticed {
     /// The subscription is this now.
     Applied(Box<Subscription>),
-    /// It is older than what was applied before, or that very notice again.
+    /// It is older than what was applied before, or that very notice again, or of a purchase that was replaced.
     Known,
-    /// Nobody here has that subscription (yet): linking it asks the store itself.
+    /// Nobody here has that subscription yet. It is remembered for who links it.
     Stranger,
 }
 
+/// Why a purchase was not linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkPurchaseError {
+    /// It is another organization's, for ever.
+    #[error("This purchase belongs to another organization")]
+    Taken,
+    /// No store has told us of it, and the proof alone does not say what was bought.
+    #[error("The store has not confirmed this purchase yet")]
+    Unconfirmed,
+    /// It cannot be this organization's subscription.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is known of a purchase: whose it is, and what the store said of it last.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Known {
+    org: Option<OrgId>,
+    notice: Option<StoreNotice>,
+}
+
 impl Pos<'_> {
-    /// Applies a verified notice once, however often and in whatever order notices come (invariant 6).
+    /// Applies a verified notice once, however often and in whatever order notices come (invariant 6). The newest is also kept
+    /// with the purchase, so that linking it later, or again, starts from what the store said last.
     pub async fn apply_notice(&self, notice: &StoreNotice) -> Result<Noticed, StoreError> {
+        let Some(org) = self.note(notice).await?.org else { return Ok(Noticed::Stranger) };
         for _ in 0..ROUNDS {
-            let Some(before) = self.find_subscription(&notice.reference).await? else { return Ok(Noticed::Stranger) };
-            let Some(after) = before.apply(notice) else { return Ok(Noticed::Known) };
+            let Some(before) = self.load_terms(org).await?.subscription else { return Ok(Noticed::Known) };
+            let replaced = before.platform == Platform::Stripe
+                || before.store_reference.as_deref() != Some(notice.reference.as_str());
+            let Some(after) = before.apply(notice).filter(|_| !replaced) else { return Ok(Noticed::Known) };
             match self.save_subscription(Some(&before), &after).await {
                 Ok(()) => return Ok(Noticed::Applied(Box::new(after))),
                 Err(StoreError::Stale) => {}
@@ -32,5 +74,101 @@ impl Pos<'_> {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    /// Keeps a notice with its purchase, unless a newer one is there. Answers what is known after it.
+    async fn note(&self, notice: &StoreNotice) -> Result<Known, StoreError> {
+        let at = n(notice.at.as_millisecond());
+        let change = Change::default()
+            .set("entity", s("purchase"))
+            .set("notice", attr(notice)?)
+            .set("notice_at", at.clone())
+            .when_either(&[&|side: Change| side.when_absent("notice_at"), &|side: Change| {
+                side.when("notice_at", "<", at.clone())
+            }]);
+        match self.0.change(&Key::purchase(&notice.reference), change).await? {
+            Ok(item) | Err(Some(item)) => from_item(item),
+            Err(None) => Ok(Known::default()),
+        }
+    }
+
+    /// Makes a proven purchase the organization's subscription. A purchase belongs to one organization for ever, whoever else
+    /// proves it: whose it is, is written in one transaction with the subscription, on the condition that it is nobody
+    /// else's and that no notice came meanwhile.
+    pub async fn link_purchase(
+        &self,
+        org: OrgId,
+        user: UserId,
+        purchase: &Purchase,
+        now: Timestamp,
+    ) -> Result<Subscription, LinkPurchaseError> {
+        for _ in 0..ROUNDS {
+            let known = match self.0.get(&Key::purchase(&purchase.reference)).await? {
+                Some(item) => from_item(item)?,
+                None => Known::default(),
+            };
+            if known.org.is_some_and(|owner| owner != org) {
+                return Err(LinkPurchaseError::Taken);
+            }
+            if purchase.expires_at.is_none() && known.notice.is_none() {
+                return Err(LinkPurchaseError::Unconfirmed);
+            }
+            let before = self.load_terms(org).await?.subscription;
+            let base = before.clone().unwrap_or_else(|| Subscription::starter(Uuid::new_v4(), org, user, now));
+            let after = base.link(purchase, known.notice.as_ref(), now)?;
+            if known.org.is_some() && before.as_ref() == Some(&after) {
+                return Ok(after);
+            }
+            match self.claim(&known, purchase, before.as_ref(), &after).await {
+                Ok(()) => return Ok(after),
+                Err(StoreError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    async fn claim(
+        &self,
+        known: &Known,
+        purchase: &Purchase,
+        before: Option<&Subscription>,
+        after: &Subscription,
+    ) -> Result<(), StoreError> {
+        let owner = s(after.org.to_string());
+        let mut claim = Change::default().set("entity", s("purchase")).set("org", owner.clone());
+        claim = match known.org {
+            Some(_) => claim.when("org", "=", owner),
+            None => claim.when_absent("org"),
+        };
+        claim = match &known.notice {
+            Some(notice) => claim.when("notice_at", "=", n(notice.at.as_millisecond())),
+            None => claim.when_absent("notice_at"),
+        };
+        let tx = self.0.tx().update(&Key::purchase(&purchase.reference), claim)?;
+        let tx = match before {
+            // Nothing of it changes, and yet it must not change meanwhile.
+            Some(before) if before == after => {
+                tx.check(&Key::subscription(after.org), Change::default().when("version", "=", n(before.version)))?
+            }
+            before => tx.put(subscription_item(after)?, unchanged(before))?,
+        };
+        tx.commit().await.map_err(TxError::stale)
+    }
+
+    /// Writes the next version of a subscription over the one that was read; `Stale` when it changed. `None`: the first one.
+    pub async fn save_subscription(
+        &self,
+        before: Option<&Subscription>,
+        after: &Subscription,
+    ) -> Result<(), StoreError> {
+        self.0.tx().put(subscription_item(after)?, unchanged(before))?.commit().await.map_err(TxError::stale)
+    }
+}
+
+fn unchanged(before: Option<&Subscription>) -> Change {
+    match before {
+        Some(before) => Change::default().when("version", "=", n(before.version)),
+        None => Change::default().when_absent("pk"),
     }
 }
