@@ -17,3 +17,4 @@ pub mod pos;
 pub mod stock;
 pub mod tickets;
 pub mod time;
+pub mod words;
