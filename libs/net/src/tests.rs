@@ -10,7 +10,7 @@ use aws_sdk_sqs::{
 use axum::{Router, extract::Request as Incoming, routing};
 use http::StatusCode;
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
@@ -83,9 +83,9 @@ fn timeouts() -> aws_sdk_sqs::config::timeout::TimeoutConfigBuilder {
 async fn nothing_is_built_before_the_first_request() {
     let client = Client::default();
     let aws = sqs(&client, "http://127.0.0.1:1", timeouts().build());
-    assert!(client.0.get().is_none());
+    assert!(client.0.hyper.get().is_none());
     assert!(aws.list_queues().send().await.is_err());
-    assert!(client.0.get().is_some(), "a clone shares the pool");
+    assert!(client.0.hyper.get().is_some(), "a clone shares the pool");
 }
 
 #[tokio::test]
@@ -186,4 +186,54 @@ async fn a_repetition_goes_over_another_connection() {
     sqs(&Client::default(), &url, timeouts().build()).list_queues().send().await.unwrap_err();
     let ports = ports.lock().unwrap();
     assert!(ports.len() == 2 && ports[0] != ports[1], "{ports:?}");
+}
+
+/// Whoever names an address gets the beginning of what it answers, and nobody's else.
+#[tokio::test]
+async fn the_beginning_of_an_answer_is_enough() {
+    let client = Client::default();
+    let beginning = async |url: &str| client.send_for_beginning(get(url), LIMITS).await;
+    let url = serve(Router::new().fallback(|| async { (StatusCode::ACCEPTED, "x".repeat(5000)) })).await;
+    let answer = beginning(&url).await.unwrap();
+    assert_eq!((answer.status(), answer.body().len()), (StatusCode::ACCEPTED, 1000));
+
+    let endless = async |mut stream: TcpStream| {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
+        tokio::spawn(async move { while stream.read(&mut [0; 64]).await.is_ok_and(|n| n > 0) {} });
+    };
+    let (url, _) = accept(endless).await;
+    let limits = Limits { total: Duration::from_millis(300), ..LIMITS };
+    let answer = client.send_for_beginning(get(&url), limits).await.unwrap();
+    assert_eq!(answer.body(), "hello", "what came in time");
+
+    let (silent, _) = accept(say_nothing).await;
+    let error = client.send_for_beginning(get(&silent), limits).await.unwrap_err();
+    assert_eq!(error, Error::Timeout("waiting for the answer"));
+    let moved = async || (StatusCode::FOUND, [("location", "/elsewhere")]);
+    let url = serve(Router::new().route("/", routing::get(moved))).await;
+    assert_eq!(beginning(&url).await.unwrap().status(), StatusCode::FOUND, "not followed");
+}
+
+#[tokio::test]
+async fn a_public_client_reaches_nothing_of_ours() {
+    let client = Client::public();
+    let (url, reached) = accept(break_off).await;
+    let port = url.rsplit(':').next().unwrap();
+    let failure = async |url: String| client.send(get(&url), LIMITS).await.unwrap_err();
+    let error = failure(format!("https://localhost:{port}/")).await;
+    assert!(matches!(&error, Error::Connect(text) if text.contains("no public address")), "{error:?}");
+    // What the system's resolver reads as an address, in whatever spelling.
+    for host in ["127.1", "2130706433", "0x7f000001", "017700000001"] {
+        let error = failure(format!("https://{host}:{port}/")).await;
+        assert!(matches!(error, Error::Connect(_)), "{host}: {error:?}");
+    }
+    for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "1.1.1.1"] {
+        let error = failure(format!("https://{host}:{port}/")).await;
+        assert_eq!(error, Error::Invalid("the host must be a name".into()), "{host}");
+    }
+    for plain in [format!("http://localhost:{port}/"), "http://example.com/".into()] {
+        assert!(matches!(failure(plain).await, Error::Connect(_) | Error::Invalid(_)), "by TLS only");
+    }
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
 }

@@ -31,7 +31,9 @@
 //! | news_subscriber | `NEWS#{e-mail}` | `SUBSCRIBER` | | | e-mail |
 //! | request | `ORG#{org}#REQUEST#{scope}#{sha256}` | `REQUEST` | | | a repeated request |
 //! | pos_figures | `ORG#{org}#FIGURES#{shard}` | `FIGURES` | | | how many orders an org has in each status |
-//! | weekly_report | `ORG#{org}` | `WEEK#{monday}` | | | who is sent it |
+//! | report | `ORG#{org}#REPORTS` | `REPORT#{id}` | `ORG#{org}#REPORTS` / created#id | while not drawn: `REPORTS#{shard}` / created#name | id; reports of an org, newest first; the sweeper; TTL |
+//! | weekly_report | `ORG#{org}` | `WEEK#{monday}` | | | who is sent it; TTL |
+//! | weeks_asked | `WEEKS` | `WEEKS` | | | up to which week all orgs were asked for their weekly reports |
 //! | tip_pool | `ORG#{org}#POOLS` | `POOL#{id}` | | while final and not paid: `PAYOUTS#{shard}` / finalized#name | id; all pools of an org |
 //! | catalog | `ORG#{org}#CATALOGS` | `CATALOG#{id}` | | | its id; all catalogs of an org |
 //! | catalog_list | `ORG#{org}#CATALOGS` | `LIST` | | | with every catalog: which there are, oldest first |

@@ -1,10 +1,11 @@
-//! Reads the table's changes, and sends on its way what they cause: e-mails, the end of unpaid orders, payouts,
-//! counted entries.
+//! Reads the table's changes, and sends on its way what they cause: e-mails, the end of unpaid orders, payouts, events for
+//! organizations' endpoints, counted entries.
 //!
 //! A batch that fails comes again from its first failure on, so a change may be routed twice: a second message finds its
 //! work done, and a second count finds the first.
 
 mod route;
+mod tell;
 
 use aws_lambda_events::{
     dynamodb::Event,
@@ -17,7 +18,10 @@ use jiff::Timestamp;
 use runtime::{BoxError, Ctx, Function, queue::delay_seconds};
 use serde_json::json;
 
-use crate::route::{Effect, route};
+use crate::{
+    route::{Effect, route},
+    tell::{Told, tell_all},
+};
 
 /// Messages in one call of SQS, at most.
 const BATCH: usize = 10;
@@ -40,6 +44,7 @@ struct Outgoing {
 async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxError> {
     let now = ctx.now();
     let (mut mails, mut expiries, mut payouts, mut entries) = (vec![], vec![], vec![], vec![]);
+    let mut told = vec![];
     for (record, change) in event.records.iter().enumerate() {
         match route(change) {
             Some(Effect::Mail(key)) => mails.push(Outgoing { record, body: serde_json::to_string(&key)?, delay: 0 }),
@@ -50,17 +55,19 @@ async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxErro
             Some(Effect::Payout(payout)) => {
                 payouts.push(Outgoing { record, body: serde_json::to_string(&payout)?, delay: 0 });
             }
+            Some(Effect::Tell { org, event }) => told.push(Told { record, org, event: *event }),
             Some(Effect::Count { order, at }) => entries.push((record, order, at)),
             None => {}
         }
     }
-    let (mails, expiries, payouts, entries) = join!(
+    let (mails, expiries, payouts, told, entries) = join!(
         send_all(&ctx, &ctx.settings().email_queue_url, mails),
         send_all(&ctx, &ctx.settings().expiry_queue_url, expiries),
         send_all(&ctx, &ctx.settings().payouts_queue_url, payouts),
+        tell_all(&ctx, told),
         count_all(&ctx, entries),
     );
-    let first = [mails, expiries, payouts, entries].into_iter().flatten().min();
+    let first = [mails, expiries, payouts, told, entries].into_iter().flatten().min();
     respond(&event, first)
 }
 

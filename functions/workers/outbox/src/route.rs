@@ -2,8 +2,11 @@
 
 use aws_lambda_events::dynamodb::EventRecord;
 use domain::{
+    ids::OrgId,
     mail::{Mail, MailKey, MailStatus},
     pos::{
+        event::Event,
+        order::Order as PosOrder,
         payout::Payout,
         split::Settlement,
         tip::{Pool, PoolStatus},
@@ -38,31 +41,55 @@ pub(crate) enum Effect {
     },
     /// Something is to be paid out through the ledger.
     Payout(Payout),
+    /// The organization's endpoints may hear of it.
+    Tell {
+        /// Whose event.
+        org: OrgId,
+        /// What has happened.
+        event: Box<Event>,
+    },
 }
 
 /// Reads a record of the stream. One that cannot be read causes nothing: it would never become readable, and a shard
 /// must not stand still for it. The sweepers find what it stood for.
 pub(crate) fn route(record: &EventRecord) -> Option<Effect> {
     let (new, old) = (&record.change.new_image, &record.change.old_image);
-    match (text(new, "entity")?, record.event_name.as_str()) {
+    let entity = text(new, "entity").or_else(|| text(old, "entity"))?;
+    match (entity, record.event_name.as_str()) {
         // A row that becomes pending is a new one, or one that staff send again, whatever it was before.
         ("mail", "INSERT" | "MODIFY") if text(new, "status") == Some(MailStatus::Pending.as_str()) => {
-            read::<Mail>(record).map(|mail| Effect::Mail(mail.key))
+            read::<Mail>(record, new).map(|mail| Effect::Mail(mail.key))
         }
         ("order", "INSERT") if text(new, "status") == Some(OrderStatus::Pending.as_str()) => {
-            read::<Order>(record).map(|order| Effect::Expire { number: order.number, at: order.expires_at })
+            read::<Order>(record, new).map(|order| Effect::Expire { number: order.number, at: order.expires_at })
         }
         ("order", "MODIFY") if new.contains_key("checked_in_at") && !old.contains_key("checked_in_at") => {
-            let order: Order = read(record)?;
+            let order: Order = read(record, new)?;
             let at = order.checked_in_at?;
             Some(Effect::Count { order: Box::new(order), at })
         }
         ("tip_pool", "MODIFY") if is_final(new) && !is_final(old) => {
-            read::<Pool>(record).map(|pool| Effect::Payout(pool.payout()))
+            read::<Pool>(record, new).map(|pool| Effect::Payout(pool.payout()))
         }
-        ("settlement", "INSERT") => read::<Settlement>(record).map(|settlement| Effect::Payout(settlement.payout())),
+        ("settlement", "INSERT") => {
+            read::<Settlement>(record, new).map(|settlement| Effect::Payout(settlement.payout()))
+        }
+        ("pos_order", _) => tell(record),
         _ => None,
     }
+}
+
+/// What a change of an order at the counter tells. A deletion's time is the record's, or the order's own where the record
+/// has none: the same each time.
+fn tell(record: &EventRecord) -> Option<Effect> {
+    let order = |image: &Item| if image.is_empty() { Some(None) } else { read::<PosOrder>(record, image).map(Some) };
+    let (before, after) = (order(&record.change.old_image)?, order(&record.change.new_image)?);
+    let written = record.change.approximate_creation_date_time.timestamp_millis();
+    let written = Timestamp::from_millisecond(written).unwrap_or_default();
+    let deleted_at = before.as_ref().map_or(written, |order| written.max(order.updated_at));
+    let org = after.as_ref().or(before.as_ref())?.org;
+    let event = Event::of_change(before.as_ref(), after.as_ref(), deleted_at)?;
+    Some(Effect::Tell { org, event: Box::new(event) })
 }
 
 /// Are the shares of this pool fixed?
@@ -77,11 +104,11 @@ fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     }
 }
 
-fn read<T: DeserializeOwned>(record: &EventRecord) -> Option<T> {
-    let read = serde_dynamo::from_item(record.change.new_image.clone());
+fn read<T: DeserializeOwned>(record: &EventRecord, image: &Item) -> Option<T> {
+    let read = serde_dynamo::from_item(image.clone());
     let log = |_: &serde_dynamo::Error| {
         // The error's text may quote the item, which may name people.
-        let (sequence, entity) = (record.change.sequence_number.as_deref(), text(&record.change.new_image, "entity"));
+        let (sequence, entity) = (record.change.sequence_number.as_deref(), text(image, "entity"));
         tracing::error!(sequence, entity, "change passed over: it cannot be read");
     };
     read.inspect_err(log).ok()
@@ -90,7 +117,10 @@ fn read<T: DeserializeOwned>(record: &EventRecord) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{ids::OrgId, mail::MailPolicy, pos::order::OrderId};
+    use domain::{
+        mail::MailPolicy,
+        pos::{event::EventKind, order::OrderId},
+    };
     use serde_json::{Value, json};
 
     const ID: &str = "8f5f6f0e-6f43-4d4e-9a4e-0c6f4b1b7a01";
@@ -224,11 +254,48 @@ mod tests {
         assert_eq!(route(&record("MODIFY", settlement(false), settlement(true))), None);
     }
 
+    fn pos_order(version: u32, status: &str) -> Option<Value> {
+        Some(json!({
+            "entity": "pos_order", "pk": "x", "id": ID, "org": ID, "version": version, "status": status, "subtotal": 5,
+            "tax": 0, "tip": 0, "total": 5, "paid": 0, "refunded": 0, "payments": 0, "user": ID, "item_count": 0,
+            "created_at": 1_700_000_000_000_i64, "updated_at": 1_800_000_000_500_i64,
+        }))
+    }
+
+    fn told(record: &EventRecord) -> Event {
+        let Some(Effect::Tell { org, event }) = route(record) else { panic!("nothing is told") };
+        assert_eq!(org.to_string(), ID);
+        *event
+    }
+
+    #[test]
+    fn a_change_of_an_order_at_the_counter_is_told() {
+        let (pending, done) = (pos_order(0, "pending"), pos_order(1, "completed"));
+        let created = told(&record("INSERT", None, pending.clone()));
+        assert_eq!((created.kind, created.at.as_millisecond()), (EventKind::Created, 1_800_000_000_500));
+        assert_eq!(created.data["organizationId"], ID);
+        let completed = record("MODIFY", pending.clone(), done);
+        assert_eq!(told(&completed).kind, EventKind::Completed);
+        assert_eq!(told(&completed), told(&completed), "a record that comes again tells the same");
+        assert_eq!(route(&record("MODIFY", pending.clone(), pending.clone())), None);
+    }
+
+    #[test]
+    fn a_deletion_is_told_as_of_when_it_was_written() {
+        let mut gone = record("REMOVE", pos_order(4, "pending"), None);
+        let deleted = told(&gone);
+        assert_eq!((deleted.kind, deleted.at.as_millisecond()), (EventKind::Deleted, 1_800_000_000_500));
+        gone.change.approximate_creation_date_time += std::time::Duration::from_secs(10);
+        assert_eq!(told(&gone).at.as_second(), 1_800_000_010);
+        gone.change.approximate_creation_date_time = Default::default();
+        assert_eq!(told(&gone), deleted, "where the record has no time");
+    }
+
     #[test]
     fn strangers_and_the_unreadable_are_passed_over() {
         assert_eq!(route(&record("INSERT", None, Some(json!({"entity": "stripe", "status": "pending"})))), None);
         assert_eq!(route(&record("INSERT", None, Some(json!({"pk": "x"})))), None);
-        for entity in ["mail", "order", "settlement"] {
+        for entity in ["mail", "order", "settlement", "pos_order"] {
             let broken = json!({"entity": entity, "status": "pending", "number": 5});
             assert_eq!(route(&record("INSERT", None, Some(broken))), None, "{entity}");
         }

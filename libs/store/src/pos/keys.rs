@@ -109,6 +109,16 @@ impl Key {
         Self::new(format!("ORG#{org}"), format!("WEEK#{week}"))
     }
 
+    /// A report that somebody asked for.
+    pub(crate) fn report(org: OrgId, report: ReportId) -> Self {
+        Self::new(reports_of(org), format!("REPORT#{report}"))
+    }
+
+    /// Up to which week organizations were asked for their weekly reports.
+    pub(crate) fn weeks_asked() -> Self {
+        Self::new("WEEKS".to_owned(), "WEEKS")
+    }
+
     /// An order that is put aside, in the list of all that are.
     pub(crate) fn held(org: OrgId, at: Timestamp, order: OrderId) -> Self {
         Self::new(held_orders_of(org), moment(at, &order.to_string()))
@@ -204,6 +214,16 @@ pub(crate) fn named_customers_of(org: OrgId, shard: u8) -> String {
 /// Splits of an organization by time.
 pub(crate) fn splits_of(org: OrgId) -> String {
     format!("ORG#{org}#SPLITS")
+}
+
+/// Reports of an organization.
+pub(crate) fn reports_of(org: OrgId) -> String {
+    format!("ORG#{org}#REPORTS")
+}
+
+/// Reports that are not drawn yet, by time.
+pub(crate) fn waiting_reports(shard: u8) -> String {
+    format!("REPORTS#{shard}")
 }
 
 /// Tip pools of an organization.

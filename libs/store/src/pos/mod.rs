@@ -6,6 +6,7 @@ pub mod category;
 pub mod contact;
 mod copy;
 pub mod customer;
+pub mod endpoint;
 pub(crate) mod keys;
 pub mod list;
 pub mod names;

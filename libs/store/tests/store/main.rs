@@ -6,6 +6,7 @@
 
 mod catalogs;
 mod checkins;
+mod endpoints;
 mod events;
 mod ledger;
 mod links;
