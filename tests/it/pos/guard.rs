@@ -90,7 +90,7 @@ async fn things_of_home(app: &App, owner: &str) -> BTreeMap<&'static str, String
     let split = make(&format!("/pos/catalogs/{catalog}/splits"), split).await;
     let org = app.demo["org_id"].as_str().unwrap().to_owned();
     BTreeMap::from([
-        ("/pos/catalogs/{catalogId}", catalog),
+        ("/catalogs/{catalogId}", catalog),
         ("/categories/{id}", category),
         ("/pos/products/{id}", product),
         ("}/products/{id}", entry),
@@ -104,26 +104,27 @@ async fn things_of_home(app: &App, owner: &str) -> BTreeMap<&'static str, String
         ("/members/{userId}", staff),
         ("/pools/{id}", pool),
         ("/pos/organizations/{id}", org),
+        // Nobody's: what they are is shown by their own tests.
+        ("{webhookId}", NOWHERE.to_owned()),
+        ("{reportId}", NOWHERE.to_owned()),
     ])
 }
 
-/// The path with Home's own ids in it; `None` when it names nothing.
+/// The path with Home's own ids in it; `None` when it names nothing. A parameter is what the longest pattern says that the
+/// path up to it ends with.
 fn fill(path: &str, things: &BTreeMap<&'static str, String>) -> Option<String> {
-    let mut filled = path.to_owned();
-    for (pattern, id) in things {
-        if path.contains(pattern) {
-            let parameter = &pattern[pattern.rfind('{').unwrap()..];
-            let named = pattern.replace(parameter, id);
-            filled = filled.replace(pattern, &named);
-            // Patterns overlap: what one has filled, another may have begun with.
-            filled = filled.replace(&format!("{}{parameter}", &pattern[..pattern.rfind('{').unwrap()]), &named);
-        }
+    let (mut filled, mut rest) = (String::new(), path);
+    while let Some((before, after)) = rest.split_once('{') {
+        let (parameter, after) = after.split_once('}').unwrap();
+        let so_far = &path[..path.len() - after.len()];
+        let known =
+            things.iter().filter(|(pattern, _)| so_far.ends_with(**pattern)).max_by_key(|(pattern, _)| pattern.len());
+        let (_, id) = known.unwrap_or_else(|| panic!("{path}: no example of a {parameter} is known here"));
+        filled.push_str(before);
+        filled.push_str(id);
+        rest = after;
     }
-    if filled.contains("{webhookId}") || filled.contains("{reportId}") {
-        filled = filled.replace("{webhookId}", NOWHERE).replace("{reportId}", NOWHERE);
-    }
-    assert!(!filled.contains('{'), "{path}: no example of what it names is known here, {filled}");
-    (filled != path).then_some(filled)
+    (rest != path).then(|| filled + rest)
 }
 
 const NOWHERE: &str = "00fa14fa-0000-4000-8000-00000000ffff";
@@ -211,7 +212,7 @@ async fn nobody_passes_who_must_not() {
     }
     // What another tenant tried has changed nothing: Home's things are where they were.
     for (pattern, path) in [
-        ("/pos/catalogs/{catalogId}", "/pos/catalogs/"),
+        ("/catalogs/{catalogId}", "/pos/catalogs/"),
         ("/pos/products/{id}", "/pos/products/"),
         ("/pos/orders/{id}", "/pos/orders/"),
         ("/pools/{id}", "/pos/tips/pools/"),

@@ -3,5 +3,10 @@
 mod auth;
 mod catalogs;
 mod connect;
+mod customers;
+mod flows;
 mod guard;
+mod orders;
+mod terminal;
 mod till;
+mod transactions;
