@@ -9,6 +9,7 @@ use super::{
     money, payment_intents,
     payment_methods::{self, Card},
     store::{new_id, random},
+    subscriptions::{self, Wish},
 };
 
 const CREATE: &[&str] = &[
@@ -20,6 +21,7 @@ const CREATE: &[&str] = &[
     "customer",
     "customer_creation",
     "customer_email",
+    "discounts",
     "expires_at",
     "invoice_creation",
     "line_items",
@@ -27,9 +29,11 @@ const CREATE: &[&str] = &[
     "metadata",
     "mode",
     "payment_intent_data",
+    "payment_method_collection",
     "payment_method_types",
     "phone_number_collection",
     "submit_type",
+    "subscription_data",
     "success_url",
     "ui_mode",
 ];
@@ -84,8 +88,9 @@ fn create(call: &mut Call<'_>) -> Answer {
     call.params.only(CREATE)?;
     let mode =
         call.params.choice("mode", &["payment", "setup", "subscription"])?.ok_or_else(|| ApiError::missing("mode"))?;
-    if mode != "payment" {
-        return Err(ApiError::invalid("This stand-in opens sessions of mode payment only.").param("mode"));
+    let subscribes = mode == "subscription";
+    if mode == "setup" {
+        return Err(ApiError::invalid("This stand-in opens no sessions of mode setup.").param("mode"));
     }
     call.params.required("success_url")?;
     let expires_at = call.params.integer("expires_at")?.unwrap_or(call.now + LONGEST);
@@ -97,9 +102,18 @@ fn create(call: &mut Call<'_>) -> Answer {
     if let Some(customer) = call.params.text("customer")?.map(str::to_owned) {
         call.load("customer", &customer)?;
     }
-    let (items, currency, total) = line_items(call)?;
+    let wish = if subscribes { Some(Wish::read(call, "subscription_data.", &call.params.clone())?) } else { None };
+    let (items, currency, total) = match &wish {
+        Some(wish) => (vec![wish.line()], "usd".to_owned(), wish.first_amount()),
+        None => line_items(call)?,
+    };
     let id = random("cs_test_a1", 58);
-    let session = blank(call, &id, expires_at, &currency, total, items)?;
+    let mut session = blank(call, &id, expires_at, &currency, total, items)?;
+    if let Some(wish) = wish {
+        session["mode"] = json!("subscription");
+        session["payment_method_collection"] = json!("always");
+        session["_subscribes"] = wish.noted();
+    }
     call.data().ending.insert((expires_at, id));
     call.put(&session);
     Ok(session)
@@ -303,12 +317,22 @@ pub enum Step {
 pub fn pay(call: &mut Call<'_>, id: &str, number: &str, name: Option<&str>) -> Result<Step, ApiError> {
     let mut session = call.load("checkout.session", id)?;
     expect_open(&session)?;
-    if session["amount_total"] == 0 {
+    let subscribes = session["mode"] == "subscription";
+    if session["amount_total"] == 0 && !subscribes {
         return Ok(Step::Paid(complete(call, session, &Value::Null, name)));
     }
     let card = Card::by_number(number)?;
     let email = session["customer_email"].as_str().map(str::to_owned);
     let method = payment_methods::attach(call, card, email.as_deref(), name);
+    session["_method"] = method["id"].clone();
+    call.put(&session);
+    if session["amount_total"] == 0 {
+        // Nothing is charged yet, but the bank is asked whether it could be.
+        return match card.decline() {
+            Some(refusal) => Err(refusal),
+            None => Ok(Step::Paid(complete(call, session, &Value::Null, name))),
+        };
+    }
     let mut intent = intent_of(call, &mut session)?;
     intent["payment_method"] = method["id"].clone();
     let intent = payment_intents::charge(call, intent, session["success_url"].clone())?;
@@ -372,7 +396,13 @@ fn complete(call: &mut Call<'_>, mut session: Value, intent: &Value, name: Optio
         Some(_) => "unpaid",
         None => "no_payment_required",
     });
-    session["payment_intent"] = intent["id"].clone();
+    if session["mode"] == "subscription" {
+        let subscription = subscriptions::begin_bought(call, &session["_subscribes"], session["_method"].clone());
+        session["subscription"] = subscription["id"].clone();
+        session["invoice"] = subscription["latest_invoice"].clone();
+    } else {
+        session["payment_intent"] = intent["id"].clone();
+    }
     session["url"] = Value::Null;
     session["customer_details"]["name"] = json!(name);
     call.put(&session);

@@ -2,6 +2,7 @@
 //!
 //! - `/v1/…` is Stripe's API: form-encoded requests, Stripe's objects, errors, idempotency and cursors. One file per resource.
 //! - `/c/pay/{session}` is the page on which a buyer pays, `/c/authenticate/{payment}` the bank's second step.
+//! - `/p/session/{session}` is the billing portal, `/invoices/{invoice}` an invoice.
 //! - `/setup/{account}/{link}` is the page on which a business is introduced (Connect onboarding).
 //! - `/_local/…` is for tests and scripts.
 //!
@@ -21,15 +22,20 @@ mod error;
 mod events;
 mod external_accounts;
 mod form;
+mod invoices;
 mod money;
 mod onboarding;
 mod page;
 mod payment_intents;
 mod payment_methods;
 mod payouts;
+mod portal;
+mod prices;
 mod refunds;
 mod server;
+mod setup_intents;
 mod store;
+mod subscriptions;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -49,7 +55,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
-pub use self::delivery::{Delivery, WebhookTarget};
+pub use self::{
+    delivery::{Delivery, WebhookTarget},
+    prices::{FIRST_MONTH, PRO as PRO_PRICE},
+};
 use self::{
     call::{Call, rendered},
     delivery::{Mailman, unpoisoned as lock},
@@ -59,6 +68,9 @@ use self::{
 
 /// The key that the local cloud's functions use.
 pub const SECRET_KEY: &str = "sk_test_fairground_local";
+
+/// The key that clients are told.
+pub const PUBLISHABLE_KEY: &str = "pk_test_fairground_local";
 
 /// How the stand-in is set up.
 #[derive(Clone, Debug)]
@@ -167,6 +179,7 @@ impl Stripe {
             changed: Notify::new(),
             file,
         });
+        shared.call(PLATFORM.to_owned(), Params::default(), prices::plant);
         let mut tasks = JoinSet::new();
         let router = server::router(shared.clone());
         tasks.spawn(async move {
@@ -259,7 +272,7 @@ impl Stripe {
         lock(&self.shared().faults).clear();
     }
 
-    /// Moves the stand-in's clock forward: sessions end, idempotency keys are forgotten, webhooks are signed later.
+    /// Moves the stand-in's clock forward: sessions end, subscriptions are renewed, idempotency keys are forgotten, webhooks are signed later.
     pub fn advance(&self, by: Duration) {
         self.shared().ahead.fetch_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.shared().expire_due();
@@ -356,7 +369,10 @@ impl Shared {
             ids.into_iter().filter(|id| store.account(id).is_some_and(|account| account.has_ended(now))).collect()
         };
         for account in due {
-            self.run(account, Params::default(), checkout_sessions::expire_due);
+            self.run(account, Params::default(), |call| {
+                checkout_sessions::expire_due(call);
+                subscriptions::renew_due(call);
+            });
         }
     }
 

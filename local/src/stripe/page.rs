@@ -147,6 +147,54 @@ pub fn onboarding(account: &Value, link: &str) -> String {
     document("Introduce your business", "", &body)
 }
 
+/// The billing portal, for a customer with a subscription or without.
+pub fn portal(session: &Value, subscription: Option<&Value>, card: Option<&Value>, error: Option<&str>) -> String {
+    let error =
+        error.map(|error| format!("<p class=\"bad\" role=\"alert\">{}</p>", escaped(error))).unwrap_or_default();
+    let back = session["return_url"]
+        .as_str()
+        .map(|url| format!("<p><a href=\"{}\">← Back</a></p>", escaped(url)))
+        .unwrap_or_default();
+    let Some(subscription) = subscription else {
+        return document(
+            "Billing",
+            "",
+            &format!("{back}<section class=\"card\"><h1>Billing</h1><p>No subscription.</p></section>"),
+        );
+    };
+    let price = &subscription["items"]["data"][0]["price"];
+    let monthly = shown(price["unit_amount"].as_i64().unwrap_or_default(), text(price, "currency"));
+    let card = card.map_or("no card".to_owned(), |card| {
+        format!("{} ending in {}", escaped(text(&card["card"], "brand")), escaped(text(&card["card"], "last4")))
+    });
+    let ends = subscription["cancel_at_period_end"] == true;
+    let (action, label) =
+        if ends { ("resume", "Resume the subscription") } else { ("cancel", "Cancel at the period's end") };
+    let state = if ends { "ends with its period".to_owned() } else { text(subscription, "status").replace('_', " ") };
+    let body = format!(
+        "{back}{error}<section class=\"card\"><h1>{name}</h1><p class=\"amount\">{monthly}</p><p class=\"soft\">a month, {state}</p>\
+         <form method=\"post\"><button class=\"plain\" name=\"action\" value=\"{action}\">{label}</button></form></section>\
+         <section class=\"card\"><h1>Paid by</h1><p>{card}</p><form method=\"post\">\
+         <label for=\"number\">Another card</label><input id=\"number\" name=\"number\" inputmode=\"numeric\" value=\"4242 4242 4242 4242\" required>\
+         <button name=\"action\" value=\"card\">Change the card</button></form></section>",
+        name = escaped(price["_name"].as_str().unwrap_or("Plan")),
+        state = escaped(&state),
+    );
+    document("Billing", "", &body)
+}
+
+/// An invoice.
+pub fn invoice(invoice: &Value) -> String {
+    let total = shown(invoice["total"].as_i64().unwrap_or_default(), text(invoice, "currency"));
+    let line = escaped(text(&invoice["lines"]["data"][0], "description"));
+    let number = escaped(text(invoice, "number"));
+    let body = format!(
+        "<section class=\"card\"><h1>Invoice {number}</h1><p class=\"amount\">{total}</p><p>{line}</p><p class=\"soft\">{}</p></section>",
+        escaped(text(invoice, "status"))
+    );
+    document("Invoice", "", &body)
+}
+
 /// A page that says one thing.
 pub fn notice(title: &str, words: &str, next: Option<&str>) -> String {
     let link = next.map(|url| format!("<p><a href=\"{}\">Continue</a></p>", escaped(url))).unwrap_or_default();

@@ -19,16 +19,16 @@ use super::{
     error::ApiError,
     events,
     form::Params,
-    lock, onboarding, payment_intents, payment_methods, payouts, refunds,
+    invoices, lock, onboarding, payment_intents, payment_methods, payouts, portal, prices, refunds, setup_intents,
     store::{PLATFORM, SavedAnswer, new_id},
-    terminal,
+    subscriptions, terminal,
 };
 
 const LARGEST_BODY: usize = 1 << 20;
 
 /// Everything that the listener serves.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    browser::routes().merge(onboarding::routes()).fallback(api).with_state(shared)
+    browser::routes().merge(onboarding::routes()).merge(portal::routes()).fallback(api).with_state(shared)
 }
 
 async fn api(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -180,14 +180,20 @@ fn run(call: &mut Call<'_>, verb: Verb, request: &ApiRequest) -> Answer {
         ["v1", "account_links", rest @ ..] => account_links::route(call, verb, rest),
         ["v1", "accounts", rest @ ..] => accounts::route(call, verb, rest),
         ["v1", "balance", rest @ ..] => balance::route(call, verb, rest),
+        ["v1", "billing_portal", rest @ ..] => portal::route(call, verb, rest),
         ["v1", "charges", rest @ ..] => charges::route(call, verb, rest),
         ["v1", "checkout", rest @ ..] => checkout_sessions::route(call, verb, rest),
+        ["v1", "coupons", rest @ ..] => prices::coupons(call, verb, rest),
         ["v1", "customers", rest @ ..] => customers::route(call, verb, rest),
         ["v1", "events", rest @ ..] => events::route(call, verb, rest),
+        ["v1", "invoices", rest @ ..] => invoices::route(call, verb, rest),
         ["v1", "payment_intents", rest @ ..] => payment_intents::route(call, verb, rest),
         ["v1", "payment_methods", rest @ ..] => payment_methods::route(call, verb, rest),
         ["v1", "payouts", rest @ ..] => payouts::route(call, verb, rest),
+        ["v1", "prices", rest @ ..] => prices::route(call, verb, rest),
         ["v1", "refunds", rest @ ..] => refunds::route(call, verb, rest),
+        ["v1", "setup_intents", rest @ ..] => setup_intents::route(call, verb, rest),
+        ["v1", "subscriptions", rest @ ..] => subscriptions::route(call, verb, rest),
         ["v1", "terminal", rest @ ..] => terminal::route(call, verb, rest),
         ["v1", "test_helpers", "terminal", rest @ ..] => terminal::test_helpers(call, verb, rest),
         _ => None,

@@ -35,6 +35,9 @@ pub struct Account {
     /// Open checkout sessions by their end.
     #[serde(default)]
     pub ending: BTreeSet<(i64, String)>,
+    /// Subscriptions by when something is to be done about them.
+    #[serde(default)]
+    pub renewing: BTreeSet<(i64, String)>,
 }
 
 /// Objects of one type, oldest first. Nothing is ever removed: Stripe's own objects stay too.
@@ -133,9 +136,9 @@ impl Account {
         self.tables.get(object).map(|table| table.rows.as_slice()).unwrap_or_default()
     }
 
-    /// True when an open session's time is over.
+    /// True when an open session's time is over, or a subscription's has come.
     pub fn has_ended(&self, now: i64) -> bool {
-        self.ending.first().is_some_and(|(at, _)| *at <= now)
+        self.ending.first().into_iter().chain(self.renewing.first()).any(|(at, _)| *at <= now)
     }
 
     /// The answer saved for a key, unless it is too old.

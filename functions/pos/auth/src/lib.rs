@@ -1,10 +1,11 @@
-//! Signing in, profiles, organizations (contract `pos.md` §2, §3), and what people write to us (§21).
+//! Signing in, profiles, organizations (contract `pos.md` §2, §3) and their webhooks, and what people write to us (§21).
 //!
 //! Cognito keeps passwords and tokens; the member item says who the person is here, whether they still may, and which
 //! session holds. Open routes look at neither a bearer token nor a session's version: a client may send stale ones.
 
 mod avatar;
 mod contact;
+mod endpoints;
 mod invite;
 mod organization;
 mod password;
@@ -44,6 +45,11 @@ pub fn function() -> Function {
                 organization::replace_organization
             ))
             .routes(routes!(organization::add_tap_to_pay_device))
+            .routes(routes!(endpoints::list_webhooks, endpoints::create_webhook))
+            .routes(routes!(endpoints::update_webhook, endpoints::delete_webhook))
+            .routes(routes!(endpoints::list_deliveries))
+            .routes(routes!(endpoints::rotate_webhook))
+            .routes(routes!(endpoints::test_webhook))
             .routes(routes!(contact::contact))
             .routes(routes!(contact::subscribe)),
     )

@@ -119,6 +119,11 @@ async fn open_session(
 }
 
 /// Who was invited works on the organization's subscription (contract §11).
+///
+/// "Lapse disables all staff; reactivation re-enables those who had accepted" is not written to the members: it is asked of the
+/// subscription, here and whenever tokens are renewed. So a lapse stops everybody within the quarter of an hour that an
+/// access token lives, a reactivation lets exactly those in again whom nobody has disabled, and no list of members can be
+/// left half done.
 fn check_staff(ctx: &Ctx, member: &Member, terms: &Terms) -> Result<(), ApiError> {
     if member.invitation.is_none() {
         return Ok(());
@@ -149,12 +154,22 @@ pub(crate) async fn refresh(State(ctx): State<Ctx>, Json(input): Json<RefreshIn>
         IdentityError::InvalidRefreshToken => invalid_refresh_token(),
         error => identity_failed(error),
     })?;
-    let member = ctx.store().load_member(holder(&ctx, &tokens).await?).await?;
-    if !member.is_some_and(|member| member.may_sign_in()) {
+    if !may_go_on(&ctx, holder(&ctx, &tokens).await?).await? {
         revoke(&ctx, &tokens.refresh).await;
         return Err(invalid_refresh_token());
     }
     Ok(Json(tokens.into()))
+}
+
+/// Is a session still one that could be begun? Only who was invited depends on the subscription.
+async fn may_go_on(ctx: &Ctx, user: UserId) -> Result<bool, ApiError> {
+    let member = ctx.store().load_member(user).await?.filter(Member::may_sign_in);
+    let Some(member) = member else { return Ok(false) };
+    if member.invitation.is_none() {
+        return Ok(true);
+    }
+    let terms = ctx.store().pos().load_terms(member.org).await?;
+    Ok(check_staff(ctx, &member, &terms).is_ok())
 }
 
 /// Signs out: revokes the refresh token.

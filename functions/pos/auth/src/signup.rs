@@ -66,14 +66,10 @@ pub(crate) struct SignupIn {
     /// Where they sign up; `web` when left out.
     #[garde(skip)]
     signup_platform: Option<SignupPlatform>,
-    /// Google's purchase token.
+    /// The transaction that the App Store signed (JWS), or Google Play's purchase token. What else is told of a purchase is
+    /// let go: the store knows better.
     #[garde(length(max = 20_000))]
     iap_receipt: Option<String>,
-    /// Apple's original transaction.
-    #[garde(length(max = 200))]
-    iap_transaction_id: Option<String>,
-    #[garde(length(max = 200))]
-    iap_product_id: Option<String>,
     #[garde(length(chars, max = 2000))]
     business_description: Option<String>,
     #[garde(length(chars, max = 200))]
@@ -169,7 +165,7 @@ pub(crate) async fn sign_up(
     if !ctx.store().found_org(&org, &member, &subscription, &welcome, words.as_ref()).await? {
         return Err(taken());
     }
-    let begun = new.wish.begin(&ctx, subscription, &member).await;
+    let begun = new.wish.begin(&ctx, subscription, &org, &member).await;
     Ok((
         StatusCode::CREATED,
         Json(SignupOut {

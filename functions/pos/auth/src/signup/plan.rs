@@ -1,9 +1,9 @@
 //! What an organization begins with (contract §2.1): the free tier, the paid one by way of an app store or of Stripe, or a
 //! plan by agreement.
 
+use appstores::{Apple, Stores};
 use domain::{
     member::{Member, Org},
-    money::Cents,
     pos::{
         subscription::{Platform, Subscription, SubscriptionStatus},
         tier::Tier,
@@ -12,16 +12,12 @@ use domain::{
 use jiff::Timestamp;
 use runtime::Ctx;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use store::pos::contact::Contact;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::SignupIn;
 use crate::wire::trimmed;
-
-/// The pro tier's price per month (contract §15).
-const PRO_PRICE: Cents = Cents(2999);
 
 /// Where somebody signs up.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
@@ -38,7 +34,7 @@ pub(super) enum Wish {
     /// The free tier.
     Starter,
     /// The paid one, bought in an app.
-    Bought { platform: Platform, reference: Option<String>, product: Option<String> },
+    Bought { platform: Platform, proof: Option<String> },
     /// The paid one, to be paid on the web.
     Pro,
     /// A plan by agreement, and what they say about it.
@@ -59,16 +55,13 @@ impl SignupIn {
             (Tier::Starter, _) => Wish::Starter,
             (Tier::Enterprise, _) => Wish::Enterprise { words: self.words() },
             (Tier::Pro, SignupPlatform::Web) => Wish::Pro,
-            (Tier::Pro, SignupPlatform::Ios) => self.bought(Platform::Apple, trimmed(self.iap_transaction_id.as_ref())),
-            (Tier::Pro, SignupPlatform::Android) => {
-                let token = trimmed(self.iap_receipt.as_ref());
-                self.bought(Platform::Google, token.map(|token| hex::encode(Sha256::digest(token))))
-            }
+            (Tier::Pro, SignupPlatform::Ios) => self.bought(Platform::Apple),
+            (Tier::Pro, SignupPlatform::Android) => self.bought(Platform::Google),
         }
     }
 
-    fn bought(&self, platform: Platform, reference: Option<String>) -> Wish {
-        Wish::Bought { platform, reference, product: trimmed(self.iap_product_id.as_ref()) }
+    fn bought(&self, platform: Platform) -> Wish {
+        Wish::Bought { platform, proof: trimmed(self.iap_receipt.as_ref()) }
     }
 
     fn words(&self) -> String {
@@ -89,20 +82,11 @@ impl Wish {
         let starter = Subscription::starter(Uuid::new_v4(), org.id, owner.user, now);
         match self {
             Wish::Starter => starter,
-            Wish::Bought { platform, reference, product } => Subscription {
-                tier: Tier::Pro,
-                platform: *platform,
-                price: PRO_PRICE,
-                store_reference: reference.clone(),
-                store_product: product.clone(),
-                ..starter
-            },
-            Wish::Pro => Subscription {
-                tier: Tier::Pro,
-                status: SubscriptionStatus::PendingPayment,
-                price: PRO_PRICE,
-                ..starter
-            },
+            Wish::Bought { .. } | Wish::Pro => {
+                let platform = if let Wish::Bought { platform, .. } = self { *platform } else { Platform::Stripe };
+                let status = SubscriptionStatus::PendingPayment;
+                Subscription { tier: Tier::Pro, status, platform, price: Tier::Pro.price(), ..starter }
+            }
             Wish::Enterprise { .. } => {
                 Subscription { tier: Tier::Enterprise, status: SubscriptionStatus::PendingApproval, ..starter }
             }
@@ -124,8 +108,47 @@ impl Wish {
         })
     }
 
-    /// Begins what is paid on the web. The organization is there already: what fails here is begun later, from the portal.
-    pub(super) async fn begin(&self, _: &Ctx, subscription: Subscription, _: &Member) -> Begun {
-        Begun { subscription, client_secret: None }
+    /// Begins what is paid: at Stripe with a trial, or by a purchase that the store has signed. The organization is there
+    /// already, and what fails here does not fail its sign-up: it stays `pending_payment`, and is begun from the portal or
+    /// linked by the app.
+    pub(super) async fn begin(&self, ctx: &Ctx, subscription: Subscription, org: &Org, owner: &Member) -> Begun {
+        let begun = match self {
+            Wish::Pro => begin_trial(ctx, &subscription, org, owner).await,
+            Wish::Bought { platform, proof: Some(proof) } => link(ctx, &subscription, *platform, proof).await,
+            _ => None,
+        };
+        begun.unwrap_or(Begun { subscription, client_secret: None })
+    }
+}
+
+async fn begin_trial(ctx: &Ctx, subscription: &Subscription, org: &Org, owner: &Member) -> Option<Begun> {
+    match ctx.billing().begin_trial(subscription, org, owner).await {
+        Ok(started) => Some(Begun { subscription: started.subscription, client_secret: started.client_secret }),
+        Err(error) => {
+            tracing::error!(org = %org.id, %error, "a trial did not begin");
+            None
+        }
+    }
+}
+
+/// A client's word is not believed: what the store signed, or told us of, is.
+async fn link(ctx: &Ctx, subscription: &Subscription, platform: Platform, proof: &str) -> Option<Begun> {
+    let settings = &ctx.settings().stores;
+    let apple = settings.apple_bundle_id.clone().map(|bundle_id| Apple {
+        bundle_id,
+        app_id: settings.apple_app_id,
+        sandbox: settings.apple_sandbox,
+        roots: settings.apple_roots.clone(),
+    });
+    let stores = Stores { apple, google_package: settings.google_package.clone() };
+    let org = subscription.org;
+    let purchase = stores.prove(platform, proof);
+    let purchase = purchase.inspect_err(|error| tracing::warn!(%org, %error, "a purchase was not proven")).ok()?;
+    match ctx.store().pos().link_purchase(org, subscription.user, &purchase, ctx.now()).await {
+        Ok(subscription) => Some(Begun { subscription, client_secret: None }),
+        Err(error) => {
+            tracing::warn!(%org, %error, "a purchase was not linked");
+            None
+        }
     }
 }

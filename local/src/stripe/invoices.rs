@@ -1,0 +1,144 @@
+//! Invoices of subscriptions: written, paid by the card, read.
+
+use serde_json::{Value, json};
+
+use super::{
+    call::{Answer, Call, Verb, add_nulls},
+    payment_intents,
+    store::new_id,
+};
+
+/// Members that an invoice has and the stand-in never fills.
+const NULL: &[&str] = &[
+    "account_name",
+    "application",
+    "custom_fields",
+    "customer_address",
+    "customer_name",
+    "description",
+    "due_date",
+    "ending_balance",
+    "footer",
+    "from_invoice",
+    "last_finalization_error",
+    "latest_revision",
+    "next_payment_attempt",
+    "on_behalf_of",
+    "statement_descriptor",
+];
+
+/// `/v1/invoices…` (invoices come of subscriptions, so they are only read)
+pub fn route(call: &mut Call<'_>, verb: Verb, path: &[&str]) -> Option<Answer> {
+    Some(match (verb, path) {
+        (Verb::Get, [id]) => call.load("invoice", id),
+        (Verb::Get, []) => list(call),
+        _ => return None,
+    })
+}
+
+fn list(call: &mut Call<'_>) -> Answer {
+    call.params.only(&["customer", "subscription", "status", "limit", "starting_after", "ending_before", "created"])?;
+    if let Some(customer) = call.params.text("customer")?.map(str::to_owned) {
+        call.load("customer", &customer)?;
+    }
+    let (customer, subscription, status) =
+        (call.params.stored("customer"), call.params.stored("subscription"), call.params.stored("status"));
+    call.list("invoice", "/v1/invoices", |row| {
+        (customer.is_null() || row["customer"] == customer)
+            && (subscription.is_null() || row["parent"]["subscription_details"]["subscription"] == subscription)
+            && (status.is_null() || row["status"] == status)
+    })
+}
+
+/// Writes an invoice over `amount` for a subscription's current period. It is open, and says what it is for.
+pub fn write(call: &mut Call<'_>, subscription: &Value, amount: i64, reason: &str, words: &str) -> Value {
+    let id = new_id("in_1");
+    let item = &subscription["items"]["data"][0];
+    let (from, to) = (&item["current_period_start"], &item["current_period_end"]);
+    let currency = &subscription["currency"];
+    let number = call.data().rows("invoice").len() + 1;
+    let mut invoice = json!({
+        "id": id,
+        "object": "invoice",
+        "account_country": "US",
+        "amount_due": amount,
+        "amount_overpaid": 0,
+        "amount_paid": 0,
+        "amount_remaining": amount,
+        "amount_shipping": 0,
+        "attempt_count": 0,
+        "attempted": false,
+        "auto_advance": true,
+        "billing_reason": reason,
+        "collection_method": "charge_automatically",
+        "created": call.now,
+        "currency": currency,
+        "customer": subscription["customer"],
+        "default_payment_method": null,
+        "discounts": [],
+        "hosted_invoice_url": format!("{}/invoices/{id}", call.base_url),
+        "invoice_pdf": format!("{}/invoices/{id}/pdf", call.base_url),
+        "lines": { "object": "list", "has_more": false, "total_count": 1, "url": format!("/v1/invoices/{id}/lines"), "data": [{
+            "id": new_id("il_1"), "object": "line_item", "amount": amount, "currency": currency, "description": words,
+            "invoice": id, "livemode": false, "metadata": {}, "period": { "start": from, "end": to }, "quantity": 1,
+        }] },
+        "livemode": false,
+        "metadata": {},
+        "number": format!("FAIR-{number:04}"),
+        "parent": {
+            "type": "subscription_details",
+            "quote_details": null,
+            "subscription_details": { "subscription": subscription["id"], "metadata": subscription["metadata"] },
+        },
+        "period_end": call.now,
+        "period_start": call.now,
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "starting_balance": 0,
+        "status": "open",
+        "subtotal": amount,
+        "total": amount,
+    });
+    add_nulls(&mut invoice, NULL);
+    call.put(&invoice);
+    call.emit("invoice.created", &invoice);
+    call.emit("invoice.finalized", &invoice);
+    invoice
+}
+
+/// Marks an invoice as paid.
+pub fn settle(call: &mut Call<'_>, mut invoice: Value) -> Value {
+    invoice["status"] = json!("paid");
+    invoice["amount_paid"] = invoice["amount_due"].clone();
+    invoice["amount_remaining"] = json!(0);
+    invoice["attempted"] = json!(true);
+    invoice["auto_advance"] = json!(false);
+    call.put(&invoice);
+    call.emit("invoice.paid", &invoice);
+    call.emit("invoice.payment_succeeded", &invoice);
+    invoice
+}
+
+/// Tries to take an open invoice's money by a payment method, if there is one. True when it is paid.
+pub fn collect(call: &mut Call<'_>, mut invoice: Value, method: Option<&str>) -> bool {
+    let amount = invoice["amount_due"].as_i64().unwrap_or_default();
+    if amount == 0 {
+        settle(call, invoice);
+        return true;
+    }
+    let currency = invoice["currency"].as_str().unwrap_or_default().to_owned();
+    let mut intent = payment_intents::blank(call.now, amount, &currency, "automatic");
+    intent["customer"] = invoice["customer"].clone();
+    intent["payment_method"] = json!(method);
+    let charged = payment_intents::charge(call, intent, Value::Null);
+    invoice["attempt_count"] = json!(invoice["attempt_count"].as_i64().unwrap_or_default() + 1);
+    invoice["attempted"] = json!(true);
+    // Nobody is there to take the bank's second step.
+    if charged.is_ok_and(|intent| intent["status"] == "succeeded") {
+        settle(call, invoice);
+        return true;
+    }
+    call.put(&invoice);
+    call.emit("invoice.payment_failed", &invoice);
+    false
+}
