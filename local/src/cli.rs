@@ -153,7 +153,10 @@ fn greet(cloud: &Cloud) -> anyhow::Result<()> {
     if let Some(demo) = cloud.demo() {
         say("\nSign in:")?;
         for user in &demo.users {
-            say(&format!("  {:<26} {:<18} {}, {}", user.email, user.password, user.role.as_str(), user.org))?;
+            say(&format!(
+                "  {:<8} {:<26} {:<18} {}, {}",
+                user.surface, user.email, user.password, user.role, user.org
+            ))?;
         }
         say("\nSell a ticket:")?;
         for line in demo.curl_lines() {

@@ -164,7 +164,7 @@ struct Inner {
     settings: Settings,
     aws: Aws,
     clock: Clock,
-    store: Store,
+    store: OnceLock<Store>,
     limiter: RateLimiter,
     identity: OnceLock<Cognito>,
     verifier: OnceLock<TokenVerifier>,
@@ -184,12 +184,11 @@ impl Ctx {
             .map(ServiceKeys::parse)
             .transpose()
             .map_err(|e| SettingsError::Invalid("SERVICE_TOKEN_KEYS", e.to_string()))?;
-        let store = Store::new(aws.dynamodb(), settings.table_name.clone());
         Ok(Ctx(Arc::new(Inner {
             settings,
             aws,
             clock,
-            store,
+            store: OnceLock::new(),
             limiter: RateLimiter::default(),
             identity: OnceLock::new(),
             verifier: OnceLock::new(),
@@ -213,7 +212,7 @@ impl Ctx {
 
     /// The database.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        self.0.store.get_or_init(|| Store::new(self.0.aws.dynamodb(), self.settings().table_name.clone()))
     }
 
     /// The settings.

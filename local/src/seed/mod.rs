@@ -41,6 +41,9 @@ const PEOPLE: [(&str, &str, &str, Role, OrgId); 4] = [
     ("Olga Petrova", "admin@other.example", "Lantern-other-1", Role::Admin, OTHER_ORG_ID),
 ];
 
+/// The surface that the demo data's people are made for.
+const GATE: &str = "tickets";
+
 /// Everything a person or a script needs to use the demo data: what `GET /_local/demo` answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Demo {
@@ -87,9 +90,9 @@ pub struct DemoUser {
     pub email: String,
     /// The password.
     pub password: String,
-    /// `superadmin`, `admin` or `staff`.
-    pub role: Role,
-    /// Where they sign in: `tickets`.
+    /// As that surface calls it: `superadmin`, `admin` or `staff`; at the counter `owner`, `admin` or `user`.
+    pub role: String,
+    /// Where they sign in: `tickets` or `pos`. Each of them may at both.
     pub surface: String,
     /// The organization's name.
     pub org: String,
@@ -132,7 +135,7 @@ pub struct Urls {
 impl Demo {
     /// Somebody with this role in "Home Productions".
     pub fn user(&self, role: Role) -> Option<&DemoUser> {
-        self.users.iter().find(|user| user.role == role && user.org_id == self.org_id)
+        self.users.iter().find(|user| user.role == role.as_str() && user.org_id == self.org_id)
     }
 
     /// The admin of "Other Productions".
@@ -188,7 +191,7 @@ async fn kept_users(ctx: &Ctx, file: Option<&Path>) -> anyhow::Result<Option<Vec
     // What `plant` writes last: with it, all is there.
     let (org, user) = tokio::join!(ctx.store().load_org(OTHER_ORG_ID), ctx.identity().find_user(&last.email));
     let whole = org?.is_some() && user?.is_some_and(|user| user.id == last.user_id);
-    Ok(whole.then(|| demo.users.clone()))
+    Ok(whole.then(|| demo.users.iter().filter(|user| user.surface == GATE).cloned().collect()))
 }
 
 /// Writes everything: people first, since they are the authors of the rest, organizations last, as the mark that all is
@@ -196,7 +199,7 @@ async fn kept_users(ctx: &Ctx, file: Option<&Path>) -> anyhow::Result<Option<Vec
 async fn plant(ctx: &Ctx) -> anyhow::Result<Vec<DemoUser>> {
     let now = ctx.now();
     let users = try_join_all(PEOPLE.map(|person| sign_up(ctx, person, now))).await?;
-    let author = |org: OrgId| users.iter().find(|user| user.org_id == org && user.role != Role::Superadmin);
+    let author = |org: OrgId| users.iter().find(|user| user.org_id == org && user.role != Role::Superadmin.as_str());
     content::create(ctx, author, now).await?;
     for id in [ORG_ID, OTHER_ORG_ID] {
         ctx.store().save_org(&Org::new(id, org_name(id).to_owned(), now)).await?;
@@ -226,15 +229,22 @@ async fn sign_up(
         name: name.to_owned(),
         email: email.to_owned(),
         password: password.to_owned(),
-        role,
-        surface: "tickets".to_owned(),
+        role: role.as_str().to_owned(),
+        surface: GATE.to_owned(),
         org: org_name(org).to_owned(),
         org_id: org,
         user_id: user,
     })
 }
 
-fn describe(ctx: &Ctx, users: Vec<DemoUser>) -> Demo {
+/// The same person at the counter.
+fn at_counter(user: &DemoUser) -> Option<DemoUser> {
+    let (.., role, _) = PEOPLE.iter().find(|(_, email, ..)| *email == user.email)?;
+    Some(DemoUser { role: role.pos_name().to_owned(), surface: "pos".to_owned(), ..user.clone() })
+}
+
+fn describe(ctx: &Ctx, mut users: Vec<DemoUser>) -> Demo {
+    users.extend(users.iter().filter_map(at_counter).collect::<Vec<_>>());
     let settings = ctx.settings();
     let first = |secrets: &[String]| secrets.first().cloned().unwrap_or_default();
     let api = settings.public_url.clone();
