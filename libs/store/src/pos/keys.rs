@@ -1,7 +1,10 @@
 //! Keys of the counter's entities: the second column of the table in the crate's documentation.
 
 use domain::{
-    ids::{CatalogId, CatalogProductId, CategoryId, CustomerId, EndpointId, OrgId, PoolId, ProductId, SplitId, UserId},
+    ids::{
+        CatalogId, CatalogProductId, CategoryId, CustomerId, EndpointId, OrgId, PoolId, ProductId, ReportId, SplitId,
+        UserId,
+    },
     ledger::Owner,
     pos::order::OrderId,
 };

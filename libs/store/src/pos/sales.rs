@@ -75,7 +75,35 @@ pub struct SalePage {
     pub has_more: bool,
 }
 
-impl Pos<'_> {
+/// Orders that are being read, some at a time.
+pub(super) struct SaleReader<'a> {
+    pos: Pos<'a>,
+    filter: SaleFilter,
+    sales: Merge<'a>,
+}
+
+impl SaleReader<'_> {
+    /// The next orders, about `count` of them; none once all were read.
+    pub(super) async fn next(&mut self, count: usize) -> Result<Vec<Order>, StoreError> {
+        let mut orders = Vec::new();
+        while orders.is_empty() {
+            let mut items = Vec::with_capacity(count);
+            while items.len() < count {
+                let Some(item) = self.sales.next().await? else { break };
+                items.push(item);
+            }
+            if items.is_empty() {
+                break;
+            }
+            let items = if self.filter.catalog.is_some() { self.pos.load_whole(items).await? } else { items };
+            let read = items.into_iter().map(from_item).collect::<Result<Vec<Order>, _>>()?;
+            orders.extend(read.into_iter().filter(|order| self.filter.keeps(order)));
+        }
+        Ok(orders)
+    }
+}
+
+impl<'a> Pos<'a> {
     /// Orders made from `from` to before `to` in one of these statuses (none named: any), newest first, `limit` at most.
     /// As many as the limit means that there may be more: use [`Pos::each_sale`] for sums.
     pub async fn list_sales(
@@ -109,6 +137,12 @@ impl Pos<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Begins to read all orders that are wanted, newest first. Read by [`SaleReader::next`].
+    pub(super) fn read_sales(self, org: OrgId, filter: SaleFilter) -> SaleReader<'a> {
+        let sales = self.merge_sales(org, &filter, Direction::NewestFirst, None, usize::from(u16::MAX));
+        SaleReader { pos: self, filter, sales }
     }
 
     /// A part of a list, beginning behind the order `after`. A catalog's orders are found by the catalog's own index, so
@@ -153,7 +187,7 @@ impl Pos<'_> {
         direction: Direction,
         behind: Option<&str>,
         limit: usize,
-    ) -> Merge<'_> {
+    ) -> Merge<'a> {
         let descending = direction == Direction::NewestFirst;
         let mut from = filter.from.map(|from| moment(from, ""));
         // No order has the bare moment for a sort key: "up to it" is "before it".

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::world::*;
 
-fn sale(org: OrgId, random: u64, at: Timestamp) -> Order {
+pub(crate) fn sale(org: OrgId, random: u64, at: Timestamp) -> Order {
     Order {
         id: OrderId::new(org, at, random, 9),
         org,
@@ -52,7 +52,7 @@ fn catalog() -> CatalogId {
     CatalogId::from_random([6; 16])
 }
 
-async fn save(world: &World, order: &Order, lines: &[Line]) {
+pub(crate) async fn save(world: &World, order: &Order, lines: &[Line]) {
     world.store.pos().create_order(|_| order.clone(), lines, None).await.unwrap();
 }
 
