@@ -1,6 +1,7 @@
 //! The counter, laid out like its URLs.
 
 mod auth;
+mod billing;
 mod catalogs;
 mod connect;
 mod customers;

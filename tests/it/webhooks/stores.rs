@@ -5,6 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     ids::OrgId,
     pos::{
+        billing::Purchase,
         subscription::{Platform, Subscription, SubscriptionStatus},
         tier::Tier,
     },
@@ -27,19 +28,24 @@ fn org(app: &App) -> OrgId {
     app.demo["org_id"].as_str().unwrap().parse().unwrap()
 }
 
-/// As if the app had bought it in that store.
+/// As if the app had bought it in that store, and linked it. The demo's plan, which is by agreement, is given up for it.
 async fn bought(app: &App, platform: Platform, reference: String) {
     let ctx = app.cloud.ctx("workers-payments");
-    let before = ctx.store().pos().load_terms(org(app)).await.unwrap().subscription;
-    let new = || {
-        Subscription::starter(uuid::Uuid::new_v4(), org(app), domain::ids::UserId(uuid::Uuid::nil()), app.cloud.now())
+    let pos = ctx.store().pos();
+    let before = subscription(app).await;
+    let starter = Subscription { tier: Tier::Starter, version: before.version + 1, ..before.clone() };
+    pos.save_subscription(Some(&before), &starter).await.unwrap();
+    let now = app.cloud.now();
+    let purchase = Purchase {
+        platform,
+        reference,
+        product: None,
+        expires_at: Some(now + SignedDuration::from_hours(24)),
+        is_trial: false,
+        revoked: false,
+        at: now - SignedDuration::from_hours(1),
     };
-    let mut after = before.clone().unwrap_or_else(new);
-    after.version += u32::from(before.is_some());
-    after.platform = platform;
-    after.store_reference = Some(reference);
-    (after.tier, after.status) = (Tier::Pro, SubscriptionStatus::Active);
-    ctx.store().pos().save_subscription(before.as_ref(), &after).await.unwrap();
+    pos.link_purchase(org(app), before.user, &purchase, now).await.unwrap();
 }
 
 async fn tell_apple(app: &App, path: &str, payload: &str) -> Answer {

@@ -7,6 +7,7 @@ use domain::{
     pos::{
         billing::{LinkError, Purchase},
         subscription::{Platform, Subscription},
+        tier::Tier,
     },
     time::iso,
 };
@@ -201,7 +202,7 @@ pub(crate) async fn validate_receipt(
     let current = refreshed(&ctx, &manager, known, proven.as_ref()).await?;
     Ok(Json(ReceiptOut {
         valid: true,
-        is_active: Some(current.is_valid(ctx.now()) && current.period_end.is_none_or(|end| ctx.now() < end)),
+        is_active: Some(current.effective_tier() == Tier::Pro && current.period_end.is_none_or(|end| ctx.now() < end)),
         expires_at: current.period_end.map(iso),
         is_trial_period: Some(current.trial_end.is_some_and(|end| ctx.now() < end)),
         auto_renewing: Some(current.is_subscribed() && current.cancel_at.is_none()),
