@@ -20,8 +20,9 @@ use store::{CheckIn, EditEventError, Entry, PlaceError};
 use tokio::task::JoinSet;
 
 use super::{
+    counter,
     faults::mortal,
-    world::{EMAIL, EXPIRY, PAYMENTS, World, org, tier},
+    world::{EMAIL, EXPIRY, Open, PAYMENTS, PAYOUTS, World, is_gates, org, tier},
 };
 
 /// What is under way at once.
@@ -54,13 +55,14 @@ enum Step {
     Resend,
     Edit,
     Scan,
+    Counter(counter::Step),
 }
 
 /// Plays the whole storm.
-pub(super) async fn storm(world: &Arc<World>) {
+pub(super) async fn storm(world: &Arc<World>, open: Open) {
     let dice = &world.dice;
     let now = world.ctx.now();
-    let customers: Vec<Customer> = (0..6 + dice.below(10))
+    let customers: Vec<Customer> = (0..if open.gate { 6 + dice.below(10) } else { 0 })
         .map(|_| Customer {
             number: OrderNumber::new(now, dice.random()),
             tier: dice.below(world.tiers.len()),
@@ -70,8 +72,10 @@ pub(super) async fn storm(world: &Arc<World>) {
         .collect();
     let faulty_stripe = dice.happens(0.2);
     let mut fresh = customers.clone();
+    let mut sales = open.counter.then(|| counter::Plan::new(dice));
+    let (mut at_gate, mut at_counter) = (customers.len() * 8, sales.as_ref().map_or(0, counter::Plan::steps));
     let mut under_way = JoinSet::new();
-    for _ in 0..customers.len() * 8 {
+    while at_gate + at_counter > 0 {
         if dice.happens(0.12) {
             world.pass_time(SignedDuration::from_mins(1 + dice.below(6) as i64));
         }
@@ -80,7 +84,16 @@ pub(super) async fn storm(world: &Arc<World>) {
             world.stripe.fail_next(1, dice.pick(&faults).unwrap());
         }
         world.hear_stripe();
-        let step = next(world, &customers, &mut fresh);
+        let step = match &mut sales {
+            Some(sales) if dice.below(at_gate + at_counter) >= at_gate => {
+                at_counter -= 1;
+                next_at_counter(world, sales)
+            }
+            _ => {
+                at_gate -= 1;
+                next(world, &customers, &mut fresh)
+            }
+        };
         let (world, death) = (world.clone(), dice.death(0.12));
         under_way.spawn(async move { mortal(take(&world, step), death).await });
         while under_way.len() >= AT_ONCE {
@@ -123,6 +136,18 @@ fn next(world: &World, customers: &[Customer], fresh: &mut Vec<Customer>) -> Ste
     }
 }
 
+/// Two steps of three are people's, the others' work goes on in between.
+fn next_at_counter(world: &World, sales: &mut counter::Plan) -> Step {
+    match world.dice.below(100) {
+        0..14 => Step::Work(PAYMENTS),
+        14..20 => Step::Stream,
+        20..25 => Step::Work(PAYOUTS),
+        25..28 => Step::Work(EMAIL),
+        28..32 => Step::Sweep,
+        _ => Step::Counter(sales.next(&world.dice)),
+    }
+}
+
 async fn take(world: &World, step: Step) {
     // Errors are the callers' to repeat, and they do: what matters is what is left behind.
     match step {
@@ -148,6 +173,7 @@ async fn take(world: &World, step: Step) {
         Step::Resend => resend(world).await,
         Step::Edit => edit(world).await,
         Step::Scan => scan(world).await,
+        Step::Counter(step) => counter::take(world, step).await,
     }
 }
 
@@ -277,7 +303,7 @@ async fn refund_at_stripe(world: &World) {
     let intents = world.stripe.objects("payment_intent");
     let paid: Vec<String> = intents
         .iter()
-        .filter(|intent| intent["status"] == "succeeded")
+        .filter(|intent| intent["status"] == "succeeded" && is_gates(intent))
         .map(|intent| intent["id"].as_str().unwrap().to_owned())
         .collect();
     if let Some(reference) = world.dice.pick(&paid).and_then(|id| PaymentRef::parse(&id)) {

@@ -20,13 +20,17 @@ use domain::{
     },
 };
 use jiff::{SignedDuration, Timestamp, civil};
-use local::stripe::{Config, SECRET_KEY, Stripe};
+use local::{
+    apple::{Apple, BUNDLE_ID},
+    stripe::{Config, SECRET_KEY, Stripe},
+};
 use ops::verify;
 use runtime::{Aws, Ctx, Function, Invoker, Settings, clock::Clock};
 use serde_json::{Value, json};
 use store::schema;
 
 use super::{
+    counter::Counter,
     faults::{Dice, NoTime, Wire, mortal},
     planted::Planted,
 };
@@ -35,6 +39,21 @@ const TABLE: &str = "chaos";
 pub(super) const EMAIL: &str = "https://sqs/email";
 pub(super) const EXPIRY: &str = "https://sqs/expiry";
 pub(super) const PAYMENTS: &str = "https://sqs/payments";
+pub(super) const PAYOUTS: &str = "https://sqs/payouts";
+const WEBHOOKS: &str = "https://sqs/webhooks";
+
+/// What is open in a world: the gate with its tickets, the counter, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) gate: bool,
+    pub(super) counter: bool,
+}
+
+impl Open {
+    pub(super) const ALL: Open = Open { gate: true, counter: true };
+    pub(super) const GATE: Open = Open { gate: true, counter: false };
+    pub(super) const COUNTER: Open = Open { gate: false, counter: true };
+}
 
 /// Rounds of settling after which a world should be quiet.
 const ROUNDS: usize = 60;
@@ -44,6 +63,8 @@ pub(super) struct World {
     pub(super) dice: Arc<Dice>,
     pub(super) wire: Arc<Wire>,
     pub(super) stripe: Stripe,
+    /// Absent where it is closed.
+    pub(super) counter: Option<Counter>,
     pub(super) event: EventId,
     /// The tiers that buyers know of.
     pub(super) tiers: Vec<TierId>,
@@ -58,8 +79,10 @@ pub(super) struct World {
     /// Answers that contradict what is in the table.
     pub(super) broken: Mutex<Vec<String>>,
     /// Stripe's events that were put on the queue, or put off.
-    heard: Mutex<usize>,
+    heard: Mutex<BTreeSet<String>>,
     late: Mutex<Vec<Value>>,
+    /// True once the day of the storm is over.
+    settled: Mutex<bool>,
     /// The last record of the stream that was handled.
     checkpoint: Mutex<Option<String>>,
     shard: tokio::sync::Mutex<()>,
@@ -67,6 +90,8 @@ pub(super) struct World {
     email: Invoker,
     expiry: Invoker,
     payments: Invoker,
+    payouts: Invoker,
+    webhooks: Invoker,
 }
 
 pub(super) fn org() -> OrgId {
@@ -74,7 +99,7 @@ pub(super) fn org() -> OrgId {
 }
 
 impl World {
-    pub(super) async fn new(seed: u64, planted: Option<Planted>) -> Arc<Self> {
+    pub(super) async fn new(seed: u64, open: Open, planted: Option<Planted>) -> Arc<Self> {
         let dice = Arc::new(Dice::new(seed));
         let wire = Wire::new(dice.clone(), planted);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,12 +109,16 @@ impl World {
         ctx.store().save_org(&Org::new(org(), "Home".into(), ctx.now())).await.unwrap();
         let event = event(&dice, &ctx);
         ctx.store().create_event(&event, &audit(&ctx, "created")).await.unwrap();
+        let counter = if open.counter { Some(Counter::open(&ctx, &stripe).await) } else { None };
         let bind = |function: Function| function.into_invoker(ctx.clone());
         let world = World {
+            counter,
             outbox: bind(workers_outbox::function()),
             email: bind(workers_email::function()),
             expiry: bind(workers_expiry::function()),
             payments: bind(workers_payments::function()),
+            payouts: bind(workers_payouts::function()),
+            webhooks: bind(workers_webhooks::function()),
             event: event.id,
             tiers: event.tiers.iter().map(|tier| tier.id).collect(),
             numbers: Mutex::default(),
@@ -99,6 +128,7 @@ impl World {
             broken: Mutex::default(),
             heard: Mutex::default(),
             late: Mutex::default(),
+            settled: Mutex::default(),
             checkpoint: Mutex::default(),
             shard: tokio::sync::Mutex::default(),
             ctx,
@@ -136,9 +166,11 @@ impl World {
     /// Puts Stripe's events on the queue: later, several times, out of order, or after everything else, when the sweepers
     /// have had to do without.
     pub(super) fn hear_stripe(&self) {
-        let events = self.stripe.events();
         let mut heard = self.heard.lock().unwrap();
-        for event in &events[*heard..] {
+        for event in &self.stripe.events() {
+            if !heard.insert(event["id"].as_str().unwrap().to_owned()) {
+                continue;
+            }
             if self.dice.happens(self.storm(0.15)) {
                 self.late.lock().unwrap().push(event.clone());
                 continue;
@@ -148,7 +180,6 @@ impl World {
                 self.notify("stripe", event, delay);
             }
         }
-        *heard = events.len();
     }
 
     /// Puts a webhook on the queue.
@@ -162,6 +193,8 @@ impl World {
         let worker = match queue {
             EMAIL => &self.email,
             EXPIRY => &self.expiry,
+            PAYOUTS => &self.payouts,
+            WEBHOOKS => &self.webhooks,
             _ => &self.payments,
         };
         let mut received = self.wire.queues.receive(queue, &self.dice);
@@ -230,10 +263,14 @@ impl World {
         records["Records"].as_array().cloned().unwrap_or_default()
     }
 
-    /// The schedules come round.
+    /// The schedules come round: all in fair weather, one or the other in a storm.
     pub(super) async fn sweep(&self) {
         let schedule = || json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
-        for worker in [&self.expiry, &self.email] {
+        let counters: &[&Invoker] = if self.counter.is_some() { &[&self.payments, &self.payouts] } else { &[] };
+        for worker in [&self.expiry, &self.email].into_iter().chain(counters.iter().copied()) {
+            if self.dice.happens(self.storm(0.4)) {
+                continue;
+            }
             let death = self.dice.death(self.storm(0.2));
             let swept = mortal(worker.invoke(schedule(), lambda_runtime::Context::default()), death).await;
             assert!(self.wire.is_stormy() || matches!(swept, Some(Ok(_))), "{swept:?}");
@@ -253,7 +290,10 @@ impl World {
             self.sweep().await;
             self.hear_stripe();
             while self.consume_stream().await {}
-            for queue in [PAYMENTS, EXPIRY, EMAIL] {
+            if self.counter.is_some() {
+                self.send_late_notices().await;
+            }
+            for queue in [PAYMENTS, EXPIRY, EMAIL, PAYOUTS, WEBHOOKS] {
                 for _ in 0..self.wire.queues.len() {
                     self.work(queue).await;
                 }
@@ -263,8 +303,12 @@ impl World {
             if self.wire.queues.len() == 0 && self.is_at_rest().await {
                 let late = std::mem::take(&mut *self.late.lock().unwrap());
                 late.iter().for_each(|event| self.notify("stripe", event, 0));
-                if late.is_empty() && *self.heard.lock().unwrap() == self.stripe.events().len() {
-                    return;
+                if late.is_empty() && self.heard.lock().unwrap().len() == self.stripe.events().len() {
+                    if self.is_settled() {
+                        return;
+                    }
+                    // The day is over: what its splits get is decided, and paid out.
+                    self.pass_time(SignedDuration::from_hours(31));
                 }
             }
         }
@@ -273,6 +317,11 @@ impl World {
             "the world does not come to rest: {waiting} messages, at rest: {}",
             self.is_at_rest().await
         ));
+    }
+
+    /// The counter's splits of the day are paid out, where there is a counter.
+    fn is_settled(&self) -> bool {
+        self.counter.is_none() || std::mem::replace(&mut *self.settled.lock().unwrap(), true)
     }
 
     /// Nothing waits for payment, and no e-mail for being sent.
@@ -299,6 +348,9 @@ impl World {
         let orders = self.ctx.store().load_orders(&numbers).await.unwrap();
         wrong.extend(self.judge_money(&orders));
         wrong.extend(self.judge_mails(&orders).await);
+        if self.counter.is_some() {
+            wrong.extend(self.judge_counter(&items));
+        }
         wrong
     }
 
@@ -306,7 +358,7 @@ impl World {
     fn judge_money(&self, orders: &[Order]) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut kept: BTreeMap<String, i64> = BTreeMap::new();
-        for charge in self.stripe.objects("charge") {
+        for charge in self.stripe.objects("charge").iter().filter(|charge| is_gates(charge)) {
             let (paid, back) =
                 (charge["amount_captured"].as_i64().unwrap(), charge["amount_refunded"].as_i64().unwrap());
             if charge["paid"] != true {
@@ -349,6 +401,11 @@ impl World {
     }
 }
 
+/// Is this payment or charge of a ticket?
+pub(super) fn is_gates(object: &Value) -> bool {
+    object["metadata"]["organization_id"].is_null()
+}
+
 fn sequence_number(record: &Value) -> String {
     record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned()
 }
@@ -359,9 +416,9 @@ fn context(wire: &Arc<Wire>, stripe: &Stripe) -> Ctx {
         ("EMAIL_QUEUE_URL", EMAIL),
         ("EXPIRY_QUEUE_URL", EXPIRY),
         ("PAYMENTS_QUEUE_URL", PAYMENTS),
-        ("PAYOUTS_QUEUE_URL", "http://chaos.invalid/payouts"),
+        ("PAYOUTS_QUEUE_URL", PAYOUTS),
         ("REPORTS_QUEUE_URL", "http://chaos.invalid/reports"),
-        ("WEBHOOKS_QUEUE_URL", "http://chaos.invalid/webhooks"),
+        ("WEBHOOKS_QUEUE_URL", WEBHOOKS),
         ("BUCKET_NAME", "bucket"),
         ("MEDIA_URL", "https://media"),
         ("PUBLIC_URL", "https://public"),
@@ -376,6 +433,10 @@ fn context(wire: &Arc<Wire>, stripe: &Stripe) -> Ctx {
         ("STRIPE_API_BASE", stripe.url()),
         ("QR_KEYS", "k1:abababababababababababababababab"),
         ("UPLOAD_SECRET", "secret"),
+        ("RATE_LIMIT", "off"),
+        ("APPLE_BUNDLE_ID", BUNDLE_ID),
+        ("APPLE_ENVIRONMENT", "Sandbox"),
+        ("APPLE_ROOTS", Apple::shared().unwrap().root()),
         ("AWS_REGION", "eu-central-1"),
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),

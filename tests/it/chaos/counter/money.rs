@@ -1,0 +1,74 @@
+//! Money given back, by the owner and at Stripe's dashboard; and receipts of what was paid.
+
+use payments::terminal::NewRefund;
+use serde_json::json;
+
+use super::{Asked, plan::any_order};
+use crate::chaos::world::World;
+use domain::money::Cents;
+
+impl World {
+    /// The owner gives back a part or all. Under one key, however often it is asked, money goes back once.
+    pub(super) async fn refund(&self) {
+        let Some((shop, order)) = any_order(self) else { return };
+        let body = match self.dice.below(3) {
+            0 => json!({}),
+            _ => json!({"amount": 1 + self.dice.below(700)}),
+        };
+        let (key, counter, owner) = (self.name("refund"), self.counter(), Some(self.shop(shop).owner));
+        let (function, path) = match self.dice.below(2) {
+            0 => (&counter.orders, format!("/pos/orders/{order}/refund")),
+            _ => (&counter.payments, format!("/pos/stripe/connect/transactions/{order}/refund")),
+        };
+        let asked = Asked { key: Some(&key), body: Some(&body) };
+        let post = || async {
+            let reply = self.ask(function, owner, "POST", &path, asked).await;
+            if reply.is(200) {
+                let given = (order.clone(), reply.body["amount"].as_i64().unwrap());
+                self.told(|told| told.refunds.insert(key.clone(), given));
+            }
+        };
+        if self.dice.happens(0.3) {
+            tokio::join!(post(), post());
+        } else {
+            for _ in 0..1 + self.dice.below(2) {
+                post().await;
+            }
+        }
+    }
+
+    /// Somebody gives money back at Stripe's dashboard, a part or all of it.
+    pub(super) async fn refund_at_counters_stripe(&self) {
+        let intents = self.stripe.objects("payment_intent");
+        let paid: Vec<_> = intents
+            .iter()
+            .filter(|intent| intent["status"] == "succeeded" && intent["metadata"]["organization_id"].is_string())
+            .collect();
+        if paid.is_empty() {
+            return;
+        }
+        let intent = paid[self.dice.below(paid.len())];
+        let whose = |shop: &&super::Shop| intent["metadata"]["organization_id"] == shop.org.to_string();
+        let account = &self.counter().shops.iter().find(whose).unwrap().account;
+        let refund = NewRefund {
+            payment_intent: intent["id"].as_str().unwrap().to_owned(),
+            amount: self.dice.happens(0.6).then(|| Cents(1 + self.dice.below(400) as i64)),
+            ..NewRefund::default()
+        };
+        let stripe = self.ctx.stripe().unwrap().on_account(account);
+        drop(stripe.refund_intent(&refund, &self.name("dashboard")).await);
+    }
+
+    /// Somebody wants a receipt, to an address of its own.
+    pub(super) async fn receipt(&self) {
+        let Some((shop, order)) = any_order(self) else { return };
+        let email = format!("{}@example.com", self.name("receipt"));
+        self.told(|told| told.receipts.insert(email.clone(), false));
+        let body = json!({"email": email});
+        let path = format!("/pos/stripe/connect/transactions/{order}/send-receipt");
+        let reply = self.ask_payments(shop, "POST", &path, Asked { body: Some(&body), ..Asked::default() }).await;
+        if reply.is(200) {
+            self.told(|told| told.receipts.insert(email, true));
+        }
+    }
+}
