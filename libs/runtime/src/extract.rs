@@ -42,26 +42,35 @@ async fn read_json<T: DeserializeOwned>(mut request: Request, state: &Ctx) -> Re
     request.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     match axum::Json::<T>::from_request(request, state).await {
         Ok(axum::Json(value)) => Ok(value),
-        Err(JsonRejection::JsonDataError(error)) => {
-            Err(unreadable(StatusCode::BAD_REQUEST, reason(&error.body_text())))
-        }
+        Err(JsonRejection::JsonDataError(error)) => Err(unreadable(StatusCode::BAD_REQUEST, error.body_text())),
         Err(JsonRejection::JsonSyntaxError(_)) => Err(ApiError::invalid("", "The body is not valid JSON")),
         Err(rejection) => Err(unreadable(rejection.status(), rejection.body_text())),
     }
-}
-
-/// axum says "Failed to deserialize the JSON body into the target type: price: invalid type …": the tail is what helps.
-fn reason(text: &str) -> String {
-    text.split_once("target type: ").map_or(text, |(_, tail)| tail).to_owned()
 }
 
 fn unreadable(status: StatusCode, text: String) -> ApiError {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::new(status, "PAYLOAD_TOO_LARGE", "The body may have 10 MB at most");
     }
-    match text.split_once(": ") {
-        Some((field, reason)) if !field.contains(' ') => ApiError::invalid(field, reason),
-        _ => ApiError::invalid("", text),
+    let (field, reason) = field_and_reason(&text);
+    ApiError::invalid(field, reason)
+}
+
+/// axum says "Failed to deserialize the JSON body into the target type: items[0].price: invalid type …", "Failed to
+/// deserialize query string: limit: …": which member it is, and what is wrong with it.
+fn field_and_reason(text: &str) -> (String, String) {
+    let said = text.split_once(": ").filter(|(head, _)| head.starts_with("Failed to deserialize"));
+    let text = said.map_or(text, |(_, tail)| tail);
+    let text = text.split_once(" at line ").map_or(text, |(text, _)| text);
+    let (field, reason) = match text.split_once(": ") {
+        Some((field, reason)) if !field.contains(' ') => (field, reason),
+        _ => ("", text),
+    };
+    // Of a member that is not there serde tells the object's path, and its name in words.
+    match reason.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`')) {
+        Some(name) if field.is_empty() => (name.to_owned(), "is required".to_owned()),
+        Some(name) => (format!("{field}.{name}"), "is required".to_owned()),
+        None => (field.to_owned(), reason.to_owned()),
     }
 }
 
@@ -168,6 +177,39 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         match value.to_str() {
             Ok(key) if (1..=255).contains(&key.len()) => Ok(Self(Some(key.to_owned()))),
             _ => Err(ApiError::invalid("Idempotency-Key", "must be 1 to 255 printable characters")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_member() {
+        let json = "Failed to deserialize the JSON body into the target type: ";
+        let read = |text: &str| field_and_reason(text);
+        for (text, field, reason) in [
+            (
+                format!("{json}items[0].price: invalid type: string \"x\", expected i64 at line 1 column 9"),
+                "items[0].price",
+                "invalid type: string \"x\", expected i64",
+            ),
+            (format!("{json}missing field `email` at line 1 column 2"), "email", "is required"),
+            (format!("{json}items[2]: missing field `name` at line 1 column 70"), "items[2].name", "is required"),
+            (
+                format!("{json}invalid type: sequence, expected struct In at line 1 column 0"),
+                "",
+                "invalid type: sequence, expected struct In",
+            ),
+            (
+                "Failed to deserialize query string: limit: invalid digit found in string".to_owned(),
+                "limit",
+                "invalid digit found in string",
+            ),
+            ("Failed to deserialize form body: missing field `phone`".to_owned(), "phone", "is required"),
+        ] {
+            assert_eq!(read(&text), (field.to_owned(), reason.to_owned()), "{text}");
         }
     }
 }

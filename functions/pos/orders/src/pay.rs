@@ -53,7 +53,9 @@ pub(crate) async fn link_payment_intent(
 ) -> Result<Json<OrderOut>, ApiError> {
     let order = id.0.ok_or_else(not_found)?;
     let (intent, method) = (input.stripe_payment_intent_id.trim(), input.payment_method.map(Method::from));
-    let (full, _) = tokio::try_join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent))?;
+    // Both at once, and whatever is wrong with the order is told first.
+    let (full, checked) = tokio::join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent));
+    let (full, _) = (full?, checked?);
     let linked = ctx.register().link_intent(user.org, order, intent, method).await?;
     Ok(Json(OrderOut::from(&FullOrder { order: linked, ..full })))
 }
