@@ -41,7 +41,7 @@ impl PoolStatusIn {
 #[garde(allow_unvalidated)]
 pub(crate) struct PoolsQuery {
     /// Only these.
-    #[param(nullable = false)]
+    #[param(nullable = false, inline)]
     pub(crate) status: Option<PoolStatusIn>,
     /// Pools on a page; 20 where nothing is said.
     #[garde(range(min = 1, max = 100))]
