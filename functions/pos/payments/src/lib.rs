@@ -1,4 +1,4 @@
-//! Stripe Terminal and Connect (contract `pos.md` §9, §10).
+//! Stripe Terminal and Connect (contract `pos.md` §9, §10), and reports of sales.
 
 mod analytics;
 mod balance;
@@ -9,6 +9,7 @@ mod intent_receipt;
 mod intent_steps;
 mod payout;
 mod reader;
+mod report;
 mod terminal;
 mod transaction;
 mod transaction_detail;
@@ -46,6 +47,9 @@ pub fn function() -> Function {
             .routes(routes!(balance::get_balance))
             .routes(routes!(payout::list_payouts, payout::create_payout))
             .routes(routes!(dashboard::get_dashboard))
-            .routes(routes!(analytics::get_analytics)),
+            .routes(routes!(analytics::get_analytics))
+            .routes(routes!(report::list_reports, report::create_report))
+            .routes(routes!(report::get_report))
+            .routes(routes!(report::get_report_file)),
     )
 }

@@ -1,5 +1,5 @@
-//! Reads the table's changes, and sends on its way what they cause: e-mails, the end of unpaid orders, payouts, events for
-//! organizations' endpoints, counted entries.
+//! Reads the table's changes, and sends on its way what they cause: e-mails, the end of unpaid orders, payouts, reports,
+//! events for organizations' endpoints, counted entries.
 //!
 //! A batch that fails comes again from its first failure on, so a change may be routed twice: a second message finds its
 //! work done, and a second count finds the first.
@@ -44,7 +44,7 @@ struct Outgoing {
 async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxError> {
     let now = ctx.now();
     let (mut mails, mut expiries, mut payouts, mut entries) = (vec![], vec![], vec![], vec![]);
-    let mut told = vec![];
+    let (mut reports, mut told) = (vec![], vec![]);
     for (record, change) in event.records.iter().enumerate() {
         match route(change) {
             Some(Effect::Mail(key)) => mails.push(Outgoing { record, body: serde_json::to_string(&key)?, delay: 0 }),
@@ -55,19 +55,23 @@ async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxErro
             Some(Effect::Payout(payout)) => {
                 payouts.push(Outgoing { record, body: serde_json::to_string(&payout)?, delay: 0 });
             }
+            Some(Effect::Draw(task)) => {
+                reports.push(Outgoing { record, body: serde_json::to_string(&task)?, delay: 0 })
+            }
             Some(Effect::Tell { org, event }) => told.push(Told { record, org, event: *event }),
             Some(Effect::Count { order, at }) => entries.push((record, order, at)),
             None => {}
         }
     }
-    let (mails, expiries, payouts, told, entries) = join!(
+    let (mails, expiries, payouts, reports, told, entries) = join!(
         send_all(&ctx, &ctx.settings().email_queue_url, mails),
         send_all(&ctx, &ctx.settings().expiry_queue_url, expiries),
         send_all(&ctx, &ctx.settings().payouts_queue_url, payouts),
+        send_all(&ctx, &ctx.settings().reports_queue_url, reports),
         tell_all(&ctx, told),
         count_all(&ctx, entries),
     );
-    let first = [mails, expiries, payouts, told, entries].into_iter().flatten().min();
+    let first = [mails, expiries, payouts, reports, told, entries].into_iter().flatten().min();
     respond(&event, first)
 }
 

@@ -8,6 +8,7 @@ use domain::{
         event::Event,
         order::Order as PosOrder,
         payout::Payout,
+        report::{Report, ReportStatus, ReportTask},
         split::Settlement,
         tip::{Pool, PoolStatus},
     },
@@ -41,6 +42,8 @@ pub(crate) enum Effect {
     },
     /// Something is to be paid out through the ledger.
     Payout(Payout),
+    /// A report is to be drawn.
+    Draw(ReportTask),
     /// The organization's endpoints may hear of it.
     Tell {
         /// Whose event.
@@ -73,6 +76,9 @@ pub(crate) fn route(record: &EventRecord) -> Option<Effect> {
         }
         ("settlement", "INSERT") => {
             read::<Settlement>(record, new).map(|settlement| Effect::Payout(settlement.payout()))
+        }
+        ("report", "INSERT") if text(new, "status") == Some(ReportStatus::Pending.as_str()) => {
+            read::<Report>(record, new).map(|report| Effect::Draw(report.task()))
         }
         ("pos_order", _) => tell(record),
         _ => None,
@@ -254,6 +260,18 @@ mod tests {
         assert_eq!(route(&record("MODIFY", settlement(false), settlement(true))), None);
     }
 
+    #[test]
+    fn a_report_that_is_asked_for_is_drawn() {
+        let report = |status: &str| {
+            Some(json!({"entity": "report", "id": ID, "org": ID, "by": ID, "status": status, "created_at": 0,
+                "scope": {"days": {"first": "2026-03-01", "last": "2026-03-31"}}}))
+        };
+        let Some(Effect::Draw(task)) = route(&record("INSERT", None, report("pending"))) else { panic!("not drawn") };
+        assert_eq!(serde_json::to_value(task).unwrap(), json!({"kind": "sales", "org": ID, "report": ID}));
+        assert_eq!(route(&record("MODIFY", report("pending"), report("pending"))), None, "a try was counted");
+        assert_eq!(route(&record("MODIFY", report("pending"), report("ready"))), None);
+    }
+
     fn pos_order(version: u32, status: &str) -> Option<Value> {
         Some(json!({
             "entity": "pos_order", "pk": "x", "id": ID, "org": ID, "version": version, "status": status, "subtotal": 5,
@@ -295,7 +313,7 @@ mod tests {
     fn strangers_and_the_unreadable_are_passed_over() {
         assert_eq!(route(&record("INSERT", None, Some(json!({"entity": "stripe", "status": "pending"})))), None);
         assert_eq!(route(&record("INSERT", None, Some(json!({"pk": "x"})))), None);
-        for entity in ["mail", "order", "settlement", "pos_order"] {
+        for entity in ["mail", "order", "settlement", "report", "pos_order"] {
             let broken = json!({"entity": entity, "status": "pending", "number": 5});
             assert_eq!(route(&record("INSERT", None, Some(broken))), None, "{entity}");
         }

@@ -107,6 +107,16 @@ impl Report {
         self.created_at + KEPT
     }
 
+    /// Did the worker of its last try die? Then it is waiting for nobody. Asked once a try was counted.
+    pub fn is_stranded(&self) -> bool {
+        self.status == ReportStatus::Pending && self.attempts > MAX_ATTEMPTS
+    }
+
+    /// True when no other try follows the one that was counted.
+    pub fn is_last_try(&self) -> bool {
+        self.attempts >= MAX_ATTEMPTS
+    }
+
     /// The message that has it drawn.
     pub fn task(&self) -> ReportTask {
         ReportTask::Sales { org: self.org, report: self.id }
@@ -154,6 +164,21 @@ mod tests {
         assert_eq!(report_id(ORG, "a"), report_id(ORG, "a"));
         assert_ne!(report_id(ORG, "a"), report_id(ORG, "b"));
         assert_ne!(report_id(ORG, "a"), report_id(OrgId(Uuid::from_u128(2)), "a"));
+    }
+
+    #[test]
+    fn three_tries_and_what_an_operator_sends_again() {
+        let days = Days::one(civil::date(2026, 3, 1));
+        let scope = Scope { days, catalog: None };
+        let user = UserId(Uuid::nil());
+        let report = Report::new(ReportId(Uuid::nil()), ORG, scope, user, Timestamp::UNIX_EPOCH);
+        let tried = |attempts, status| {
+            let report = Report { attempts, status, ..report.clone() };
+            (report.is_last_try(), report.is_stranded())
+        };
+        let pending = [2, 3, 4].map(|attempts| tried(attempts, ReportStatus::Pending));
+        assert_eq!(pending, [(false, false), (true, false), (true, true)]);
+        assert_eq!(tried(5, ReportStatus::Failed), (true, false), "drawn once more");
     }
 
     #[test]

@@ -46,6 +46,7 @@ async fn a_report_is_a_row_that_waits_and_is_forgotten() {
         &item,
         &[
             ("pk", pk.clone()),
+            ("entity", "report".into()),
             ("sk", sk),
             ("gsi1pk", pk.clone()),
             ("gsi1sk", format!("{millis:013}#{}", first.id)),
