@@ -1,8 +1,10 @@
 //! Delivers events to organizations' own endpoints, signed as Standard Webhooks.
 //!
-//! A message is one event for one endpoint. What fails comes again by the queue, five times in all, and then lies among its
-//! dead letters. The delivery log's row makes an event × endpoint one delivery, however often its message comes; only a
+//! A message is one event for one endpoint. What fails comes again by the queue, later each time, five times in all, and then
+//! lies among its dead letters. The delivery log's row makes an event × endpoint one delivery, however often its message comes; only a
 //! worker that dies between the receiver's answer and its own mark delivers twice, under the same `webhook-id`.
+
+mod wait;
 
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use runtime::{BoxError, Ctx, Function, queue::consume};
 use store::{StoreError, pos::endpoint::Claimed};
 use tokio::time::Instant;
 
+use crate::wait::Waits;
+
 /// What a receiver may take.
 const LIMITS: Limits =
     Limits { connect: Duration::from_secs(5), total: Duration::from_secs(10), answer_bytes: MAX_ANSWER };
@@ -38,7 +42,10 @@ pub fn function() -> Function {
 async fn handle(ctx: Ctx, public: Client, event: SqsEvent) -> Result<SqsBatchResponse, BoxError> {
     // Only the local cloud's receivers are on this machine.
     let client = if ctx.settings().allow_private_endpoints { ctx.aws().net().clone() } else { public };
-    Ok(consume(event, |notice| deliver(&ctx, &client, notice)).await)
+    let waits = Waits::of(&event);
+    let response = consume(event, |notice| deliver(&ctx, &client, notice)).await;
+    waits.hide(&ctx, &response).await;
+    Ok(response)
 }
 
 /// Fails when another try is due.
