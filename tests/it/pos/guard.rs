@@ -89,6 +89,9 @@ async fn things_of_home(app: &App, owner: &str) -> BTreeMap<&'static str, String
     let split = json!({"recipientName": "Venue", "recipientType": "venue", "percentage": 10});
     let split = make(&format!("/pos/catalogs/{catalog}/splits"), split).await;
     let org = app.demo["org_id"].as_str().unwrap().to_owned();
+    // Nobody listens there, and nothing that it hears of happens here.
+    let webhook = json!({"url": "http://127.0.0.1:9/", "events": ["order.deleted"]});
+    let webhook = make(&format!("/pos/organizations/{org}/webhooks"), webhook).await;
     BTreeMap::from([
         ("/catalogs/{catalogId}", catalog),
         ("/categories/{id}", category),
@@ -104,8 +107,8 @@ async fn things_of_home(app: &App, owner: &str) -> BTreeMap<&'static str, String
         ("/members/{userId}", staff),
         ("/pools/{id}", pool),
         ("/pos/organizations/{id}", org),
-        // Nobody's: what they are is shown by their own tests.
-        ("{webhookId}", NOWHERE.to_owned()),
+        ("/webhooks/{webhookId}", webhook),
+        // Nobody's: what it is is shown by its own tests.
         ("{reportId}", NOWHERE.to_owned()),
     ])
 }

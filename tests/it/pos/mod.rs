@@ -5,6 +5,7 @@ mod billing;
 mod catalogs;
 mod connect;
 mod customers;
+mod endpoints;
 mod flows;
 mod guard;
 mod orders;
