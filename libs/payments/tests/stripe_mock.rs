@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use domain::money::{Cents, Currency};
 use payments::{
     Checkout, PaymentRef, Stripe, StripeError,
+    billing::{NewCustomer, NewSubscription, NewUpgrade},
     terminal::{Address, Capture, CardKind, NewIntent, NewRefund},
 };
 
@@ -131,4 +132,45 @@ async fn stripe_accepts_every_request_of_the_counter() {
         assert!(reader.unwrap().id.starts_with("tmr_"));
     }
     stripe.delete_reader("tmr_1").await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs stripe-mock: .ci/run stripe-mock"]
+async fn stripe_accepts_every_request_about_subscriptions() {
+    let stripe = stripe();
+    let org = "8f5f6f0e-6f43-4d4e-9a4e-0c6f4b1b7a01".parse().unwrap();
+    let customer = NewCustomer { org, name: "Lantern Bar".into(), email: "zoe@example.com".into() };
+    assert!(stripe.create_customer(&customer, "customer:1").await.unwrap().id.starts_with("cus_"));
+    let whole = NewSubscription {
+        org,
+        customer: "cus_1".into(),
+        price: "price_1".into(),
+        coupon: Some("first-month".into()),
+        trial_days: Some(7),
+    };
+    let bare = NewSubscription { coupon: None, trial_days: None, ..whole.clone() };
+    for subscription in [&whole, &bare] {
+        let begun = stripe.create_subscription(subscription, "subscription:1").await.unwrap();
+        assert!(begun.said.id.starts_with("sub_"), "{begun:?}");
+    }
+    for subscription in [whole, bare] {
+        let upgrade = NewUpgrade {
+            subscription,
+            success_url: "https://portal.example.com/billing?session={CHECKOUT_SESSION_ID}".into(),
+            cancel_url: "https://portal.example.com/billing".into(),
+            expires_at: 1_795_258_230,
+        };
+        assert!(stripe.open_upgrade(&upgrade, "upgrade:1").await.unwrap().id.starts_with("cs_"));
+    }
+    assert!(stripe.retrieve_subscription("sub_1").await.unwrap().said.id.starts_with("sub_"));
+    assert!(stripe.cancel_subscription("sub_1").await.unwrap().said.id.starts_with("sub_"));
+    assert!(!stripe.list_subscriptions("cus_1").await.unwrap().is_empty());
+    assert!(!stripe.list_open_upgrades("cus_1").await.unwrap().is_empty());
+    assert!(stripe.open_portal("cus_1", "https://portal.example.com/billing").await.unwrap().starts_with("https://"));
+    for after in [None, Some("in_1")] {
+        assert!(!stripe.list_invoices("cus_1", after).await.unwrap().data.is_empty());
+    }
+    // Which fixtures have a card, and which do not, says nothing: that they can be read does.
+    stripe.subscription_card("sub_1").await.unwrap();
+    stripe.customer_card("cus_1").await.unwrap();
 }
