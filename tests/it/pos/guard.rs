@@ -88,6 +88,7 @@ async fn things_of_home(app: &App, owner: &str) -> BTreeMap<&'static str, String
     let pool = make("/pos/tips/pools", pool).await;
     let split = json!({"recipientName": "Venue", "recipientType": "venue", "percentage": 10});
     let split = make(&format!("/pos/catalogs/{catalog}/splits"), split).await;
+    let report = make("/pos/reports", json!({"startDate": "2026-01-01", "endDate": "2026-01-02"})).await;
     let org = app.demo["org_id"].as_str().unwrap().to_owned();
     // Nobody listens there, and nothing that it hears of happens here.
     let webhook = json!({"url": "http://127.0.0.1:9/", "events": ["order.deleted"]});
@@ -108,8 +109,7 @@ async fn things_of_home(app: &App, owner: &str) -> BTreeMap<&'static str, String
         ("/pools/{id}", pool),
         ("/pos/organizations/{id}", org),
         ("/webhooks/{webhookId}", webhook),
-        // Nobody's: what it is is shown by its own tests.
-        ("{reportId}", NOWHERE.to_owned()),
+        ("{reportId}", report),
     ])
 }
 
