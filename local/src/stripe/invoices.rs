@@ -57,6 +57,11 @@ pub fn write(call: &mut Call<'_>, subscription: &Value, amount: i64, reason: &st
     let (from, to) = (&item["current_period_start"], &item["current_period_end"]);
     let currency = &subscription["currency"];
     let number = call.data().rows("invoice").len() + 1;
+    let lines = json!({ "object": "list", "has_more": false, "total_count": 1, "url": format!("/v1/invoices/{id}/lines"), "data": [{
+            "id": new_id("il_1"), "object": "line_item", "amount": amount, "currency": currency, "description": words,
+            "discountable": true, "discounts": [], "parent": null, "subtotal": amount,
+            "invoice": id, "livemode": false, "metadata": {}, "period": { "start": from, "end": to }, "quantity": 1,
+        }] });
     let mut invoice = json!({
         "id": id,
         "object": "invoice",
@@ -69,19 +74,19 @@ pub fn write(call: &mut Call<'_>, subscription: &Value, amount: i64, reason: &st
         "attempt_count": 0,
         "attempted": false,
         "auto_advance": true,
+        "automatic_tax": { "disabled_reason": null, "enabled": false, "liability": null, "provider": null, "status": null },
         "billing_reason": reason,
         "collection_method": "charge_automatically",
         "created": call.now,
         "currency": currency,
         "customer": subscription["customer"],
         "default_payment_method": null,
+        "default_tax_rates": [],
         "discounts": [],
         "hosted_invoice_url": format!("{}/invoices/{id}", call.base_url),
         "invoice_pdf": format!("{}/invoices/{id}/pdf", call.base_url),
-        "lines": { "object": "list", "has_more": false, "total_count": 1, "url": format!("/v1/invoices/{id}/lines"), "data": [{
-            "id": new_id("il_1"), "object": "line_item", "amount": amount, "currency": currency, "description": words,
-            "invoice": id, "livemode": false, "metadata": {}, "period": { "start": from, "end": to }, "quantity": 1,
-        }] },
+        "issuer": { "type": "self" },
+        "lines": lines,
         "livemode": false,
         "metadata": {},
         "number": format!("FAIR-{number:04}"),
@@ -90,12 +95,14 @@ pub fn write(call: &mut Call<'_>, subscription: &Value, amount: i64, reason: &st
             "quote_details": null,
             "subscription_details": { "subscription": subscription["id"], "metadata": subscription["metadata"] },
         },
+        "payment_settings": { "default_mandate": null, "payment_method_options": null, "payment_method_types": null },
         "period_end": call.now,
         "period_start": call.now,
         "post_payment_credit_notes_amount": 0,
         "pre_payment_credit_notes_amount": 0,
         "starting_balance": 0,
         "status": "open",
+        "status_transitions": { "finalized_at": call.now, "marked_uncollectible_at": null, "paid_at": null, "voided_at": null },
         "subtotal": amount,
         "total": amount,
     });
@@ -109,6 +116,7 @@ pub fn write(call: &mut Call<'_>, subscription: &Value, amount: i64, reason: &st
 /// Marks an invoice as paid.
 pub fn settle(call: &mut Call<'_>, mut invoice: Value) -> Value {
     invoice["status"] = json!("paid");
+    invoice["status_transitions"]["paid_at"] = json!(call.now);
     invoice["amount_paid"] = invoice["amount_due"].clone();
     invoice["amount_remaining"] = json!(0);
     invoice["attempted"] = json!(true);

@@ -119,6 +119,31 @@ fn coupon(now: i64, id: &str, amount: Value, percent: Value, duration: &str, mon
     })
 }
 
+/// A price by its older name, which subscriptions still show.
+pub fn plan_of(price: &Value) -> Value {
+    json!({
+        "id": price["id"],
+        "object": "plan",
+        "active": true,
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "billing_scheme": "per_unit",
+        "created": price["created"],
+        "currency": price["currency"],
+        "interval": "month",
+        "interval_count": 1,
+        "livemode": false,
+        "metadata": {},
+        "meter": null,
+        "nickname": null,
+        "product": price["product"],
+        "tiers_mode": null,
+        "transform_usage": null,
+        "trial_period_days": null,
+        "usage_type": "licensed",
+    })
+}
+
 /// What an amount is with a coupon.
 pub fn reduced(coupon: &Value, amount: i64) -> i64 {
     let off = coupon["amount_off"].as_i64();

@@ -12,6 +12,7 @@ use payments::{
 use super::*;
 
 mod connect;
+mod subscriptions;
 mod terminal;
 mod typed;
 
