@@ -34,11 +34,18 @@ async fn add(person: &Person<'_>, receiver: &Receiver, events: Value) -> Value {
     person.post(&path(person.app, ""), body).await.expect(201)
 }
 
-/// The log of a webhook.
+/// The whole log of a webhook.
 async fn log(person: &Person<'_>, webhook: &Value) -> Vec<Value> {
-    let answer = person.get(&path(person.app, &format!("/{}/deliveries?limit=100", id(webhook)))).await.expect(200);
-    assert_eq!(answer["hasMore"], false);
-    answer["data"].as_array().unwrap().clone()
+    let mut rows: Vec<Value> = vec![];
+    loop {
+        let after = rows.last().map_or("", |row| id(row));
+        let page = format!("/{}/deliveries?limit=100&starting_after={after}", id(webhook));
+        let page = person.get(&path(person.app, &page)).await.expect(200);
+        rows.extend(page["data"].as_array().unwrap().iter().cloned());
+        if page["hasMore"] == false {
+            return rows;
+        }
+    }
 }
 
 /// Lets failed messages come again at once, so that no test waits for six minutes.
@@ -167,6 +174,44 @@ async fn what_comes_twice_is_delivered_once() {
     let log = log(&person, &webhook).await;
     assert_eq!(log.len(), 6);
     assert!(log.iter().all(|row| row["outcome"] == "delivered" && row["attempts"] == 1), "{log:?}");
+    assert_eq!(dead(&app).await, 0);
+}
+
+#[tokio::test]
+async fn workers_that_die_lose_nothing() {
+    let app = start().await;
+    let mut person = Person::new(&app, "admin").await;
+    let receiver = Receiver::start().await;
+    let webhook = add(&person, &receiver, json!([])).await;
+    let died = |log: &[Value]| log.iter().any(|row| row["attempts"].as_u64() > Some(1));
+    let mut sold = 0;
+    for seed in 1..=20 {
+        app.cloud.sources().set_chaos(None);
+        for total in 1..=8 {
+            sell(&person, total * 100).await;
+            sold += 1;
+        }
+        let chaos = Chaos { seed, die: 0.5, repeat: 0.3, shuffle: true, retry_at_once: true };
+        app.cloud.sources().set_chaos(Some(chaos));
+        app.cloud.drain().await;
+        // Who died over a message left a lease, and perhaps its last try.
+        app.advance(100).await;
+        app.cloud.sources().set_chaos(None);
+        person = Person::new(&app, "admin").await;
+        hurry(&app);
+        redrive(app.cloud.ctx("workers-webhooks").sqs(), DEAD, None).await.unwrap();
+        app.cloud.drain().await;
+        if seed >= 3 && died(&log(&person, &webhook).await) {
+            break;
+        }
+    }
+    let log = log(&person, &webhook).await;
+    assert!(died(&log), "not one worker died over a delivery");
+    assert_eq!(log.len(), sold * 2);
+    assert!(log.iter().all(|row| row["outcome"] == "delivered"), "{log:?}");
+    let received = receiver.received();
+    let ids: BTreeSet<&str> = received.iter().map(|received| received.id()).collect();
+    assert_eq!(ids, log.iter().map(|row| row["eventId"].as_str().unwrap()).collect());
     assert_eq!(dead(&app).await, 0);
 }
 
@@ -309,14 +354,14 @@ async fn a_failure_waits_and_the_last_one_does_not() {
             "data": {}});
         let notice = json!({"org": app.demo["org_id"], "endpoint": webhook["id"], "event": event}).to_string();
         ctx.sqs().send_message().queue_url(queue).message_body(notice).send().await.unwrap();
-        let taken = ctx.sqs().receive_message().queue_url(queue).send().await.unwrap();
+        let taken = ctx.sqs().receive_message().queue_url(queue).wait_time_seconds(0).send().await.unwrap();
         let message = &taken.messages()[0];
         let record = json!({"messageId": message.message_id(), "receiptHandle": message.receipt_handle(),
             "body": message.body(), "attributes": {"ApproximateReceiveCount": receives.to_string()},
             "messageAttributes": {}, "eventSource": "aws:sqs"});
         let answer = app.cloud.invoke("workers-webhooks", json!({"Records": [record]})).await.unwrap();
         assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], message.message_id().unwrap());
-        let again = ctx.sqs().receive_message().queue_url(queue).send().await.unwrap();
+        let again = ctx.sqs().receive_message().queue_url(queue).wait_time_seconds(0).send().await.unwrap();
         assert_eq!(!again.messages().is_empty(), comes_again, "after try {receives}");
     }
 }
