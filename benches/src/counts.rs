@@ -32,7 +32,7 @@ pub async fn run() -> anyhow::Result<()> {
     let paid = shop.meter.take();
     row("payment", paid);
 
-    mail::deliver(&shop.ctx, MailKey::Ticket { number }).await?;
+    mail::attempt(&shop.ctx, MailKey::Ticket { number }).await?;
     row("e-mail", shop.meter.take());
 
     shop.check_in(text(&placed["qrCode"])).await?;

@@ -52,14 +52,6 @@ pub enum WriteError {
     Picture(#[from] qr::PictureError),
 }
 
-/// Sends a queued e-mail, if it is due. True when SES has it now.
-///
-/// # Errors
-/// Only the database's. What SES says is written to the row.
-pub async fn deliver(ctx: &Ctx, key: MailKey) -> Result<bool, StoreError> {
-    Ok(attempt(ctx, key).await? == Delivery::Sent)
-}
-
 /// Sends a queued e-mail, if it is due, and says what became of it.
 ///
 /// # Errors

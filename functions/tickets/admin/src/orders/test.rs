@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 use store::PlaceError;
 use utoipa::ToSchema;
 
-use super::send_ticket;
+use super::await_ticket;
 use crate::wire::{Spelled, filled, flag, text, whole};
 
 /// A test order. Every name may be spelled in snake case too.
@@ -209,7 +209,7 @@ async fn answer(
     let new = json!({"test": true, "quantity": order.quantity, "totalPrice": order.total.to_major()}).to_string();
     let entry = staff.audit(format!("create-{number}"), Action::Create, ("order", number.clone()), order.created_at);
     ctx.store().write_audit(&AuditEntry { new: Some(new), ..entry }).await?;
-    let email_sent = mail == MailPolicy::Send && send_ticket(ctx, order.number).await;
+    let email_sent = mail == MailPolicy::Send && await_ticket(ctx, order.number).await;
     let shown = TestOrderOut {
         id: order.number.id().to_string(),
         order_number: number,
