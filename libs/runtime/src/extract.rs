@@ -94,7 +94,8 @@ where
         let axum::extract::Query(value) = axum::extract::Query::<T>::from_request_parts(parts, state)
             .await
             .map_err(|rejection| unreadable(StatusCode::BAD_REQUEST, rejection.body_text()))?;
-        value.validate().map_err(|report| validate::report(&report))?;
+        let query = parts.uri.query().unwrap_or_default();
+        value.validate().map_err(|report| validate::report_query(&report, query))?;
         Ok(Query(value))
     }
 }

@@ -4,9 +4,19 @@ use crate::error::{ApiError, FieldError};
 
 /// Turns a report of `garde`, which names Rust's fields, into 400 `VALIDATION_ERROR`, which names the client's.
 pub fn report(report: &garde::Report) -> ApiError {
+    named(report, |field| camel_case(&field))
+}
+
+/// The same of a query. Some parameters are in snake case (POS §1): one is called as the client has written it.
+pub fn report_query(report: &garde::Report, query: &str) -> ApiError {
+    let sent = |field: &str| query.split('&').any(|pair| pair.split('=').next() == Some(field));
+    named(report, |field| if sent(&field) { field } else { camel_case(&field) })
+}
+
+fn named(report: &garde::Report, name: impl Fn(String) -> String) -> ApiError {
     let fields = report
         .iter()
-        .map(|(path, error)| FieldError { field: camel_case(&path.to_string()), reason: error.message().to_owned() })
+        .map(|(path, error)| FieldError { field: name(path.to_string()), reason: error.message().to_owned() })
         .collect();
     ApiError::invalid_fields(fields)
 }

@@ -109,7 +109,8 @@ pub(crate) async fn resume_order(
     user: User,
     id: Id<OrderId>,
 ) -> Result<Json<OrderOut>, ApiError> {
-    let full = step(&ctx, user.org, id, |order| Ok(order.resume(ctx.now())?)).await?;
+    let mut full = step(&ctx, user.org, id, |order| Ok(order.resume(ctx.now())?)).await?;
+    ctx.store().pos().clear_gone_products(user.org, &mut full.lines).await?;
     Ok(Json(OrderOut::from(&full)))
 }
 

@@ -112,7 +112,7 @@ pub(crate) async fn list_held_orders(
     Ok(Json(HeldList { orders: held.iter().map(OrderOut::from).collect() }))
 }
 
-/// One order, with its items.
+/// One order, with its items; the product of one is null once it has left the library.
 #[utoipa::path(get, path = "/pos/orders/{id}", tag = "pos orders", security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The order")),
     responses(
@@ -126,5 +126,7 @@ pub(crate) async fn show_order(
     user: User,
     id: Id<OrderId>,
 ) -> Result<Json<OrderOut>, ApiError> {
-    Ok(Json(OrderOut::from(&load(&ctx, user.org, id).await?)))
+    let mut full = load(&ctx, user.org, id).await?;
+    ctx.store().pos().clear_gone_products(user.org, &mut full.lines).await?;
+    Ok(Json(OrderOut::from(&full)))
 }

@@ -181,8 +181,10 @@ pub(crate) async fn get_transaction(
     let id = id.0.ok_or_else(not_found)?;
     let pos = ctx.store().pos();
     let (full, terms) = tokio::join!(load(&ctx, user.org, id), pos.load_terms(user.org));
-    let (full, terms) = (full?, terms?);
-    let telling = Telling::load(&ctx, &user, &terms, std::slice::from_ref(&full.order)).await?;
+    let (mut full, terms) = (full?, terms?);
+    let telling = Telling::load(&ctx, &user, &terms, std::slice::from_ref(&full.order));
+    let (telling, cleared) = tokio::join!(telling, pos.clear_gone_products(user.org, &mut full.lines));
+    let (telling, ()) = (telling?, cleared?);
     Ok(Json(DetailOut::new(&telling, &full)))
 }
 

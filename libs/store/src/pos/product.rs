@@ -1,10 +1,13 @@
 //! The product library: one partition per organization, read by one query.
 
+use std::collections::{BTreeSet, HashSet};
+
 use domain::{
     ids::{CatalogId, OrgId, ProductId},
     pos::{
         catalog::Catalog,
         menu::{Entry, Layout, entry_id},
+        order::Line,
         product::{Product, Shelf, sort_by_name},
     },
 };
@@ -72,6 +75,22 @@ impl Pos<'_> {
     /// A product.
     pub async fn load_product(&self, org: OrgId, product: ProductId) -> Result<Option<Product>, StoreError> {
         Ok(self.load_products(org, &[product]).await?.products.pop())
+    }
+
+    /// Takes the product out of each line whose product has left the library: the line keeps the name and price that it was
+    /// sold at (contract §6). One call, and none for lines without products.
+    pub async fn clear_gone_products(&self, org: OrgId, lines: &mut [Line]) -> Result<(), StoreError> {
+        let sold: BTreeSet<ProductId> = lines.iter().filter_map(|line| line.product).collect();
+        if sold.is_empty() {
+            return Ok(());
+        }
+        let keys = sold.into_iter().map(|product| Key::product(org, product).item()).collect();
+        let found = self.0.batch_get(keys, false).await?;
+        let there: HashSet<ProductId> = found.iter().filter_map(|item| text(item, "id")?.parse().ok()).collect();
+        for line in lines {
+            line.product = line.product.filter(|product| there.contains(product));
+        }
+        Ok(())
     }
 
     /// Writes a new product, and how many there are with it. `Stale` when that changed.

@@ -31,8 +31,9 @@ async fn an_order_is_kept_as_it_was_sent() {
     let app = App::start().await;
     let owner = Person::new(&app, "superadmin").await;
     let catalog = owner.post("/catalogs", json!({"name": "Bar"})).await.expect(201);
+    let product = owner.post("/products", json!({"name": "Mule"})).await.expect(201);
     let items = json!([
-        {"productId": NOWHERE, "catalogProductId": NOWHERE, "categoryId": NOWHERE, "name": "Mule", "quantity": 2,
+        {"productId": product["id"], "catalogProductId": NOWHERE, "categoryId": NOWHERE, "name": "Mule", "quantity": 2,
             "unitPrice": 1200, "notes": "no lime"},
         {"name": "Tap water", "quantity": 1, "unitPrice": 0, "productId": null, "notes": ""},
     ]);
@@ -63,7 +64,7 @@ async fn an_order_is_kept_as_it_was_sent() {
         (&items[0]["name"], &items[0]["quantity"], &items[0]["unitPrice"]),
         (&json!("Mule"), &json!(2), &json!(1200))
     );
-    assert_eq!((&items[0]["productId"], &items[0]["notes"]), (&json!(NOWHERE), &json!("no lime")));
+    assert_eq!((&items[0]["productId"], &items[0]["notes"]), (&product["id"], &json!("no lime")));
     assert_eq!((&items[1]["productId"], &items[1]["notes"]), (&Value::Null, &Value::Null));
     assert_eq!(owner.show(&made).await, made);
     let empty =
@@ -73,6 +74,29 @@ async fn an_order_is_kept_as_it_was_sent() {
         (&made["customerEmail"], &made["catalogId"], &made["customerId"]),
         (&Value::Null, &Value::Null, &Value::Null)
     );
+}
+
+/// A product leaves the library: what was sold of it keeps its name and price, and names no product any more (contract §6).
+#[tokio::test]
+async fn a_product_that_is_gone_leaves_its_name_behind() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let gone = owner.post("/products", json!({"name": "Mule"})).await.expect(201);
+    let kept = owner.post("/products", json!({"name": "Ale"})).await.expect(201);
+    let items = json!([{"productId": gone["id"], "name": "Mule", "quantity": 1, "unitPrice": 60},
+        {"productId": kept["id"], "name": "Ale", "quantity": 1, "unitPrice": 40}]);
+    let order = owner.order("cash", 100, json!({"items": items})).await;
+    owner.post(&format!("/orders/{}/hold", id(&order)), json!({})).await.expect(200);
+    assert_eq!(owner.delete(&format!("/products/{}", id(&gone))).await.status, 204);
+    let resumed = owner.post(&format!("/orders/{}/resume", id(&order)), json!({})).await.expect(200);
+    let told = owner.transaction(&order).await;
+    for items in [&owner.show(&order).await["items"], &resumed["items"], &told["orderItems"]] {
+        assert_eq!(
+            (&items[0]["productId"], &items[0]["name"], &items[0]["unitPrice"]),
+            (&Value::Null, &json!("Mule"), &json!(60))
+        );
+        assert_eq!(items[1]["productId"], kept["id"]);
+    }
 }
 
 #[tokio::test]
