@@ -19,6 +19,8 @@ struct Counter {
     payments: HashMap<String, Vec<Payment>>,
     refunds: HashMap<String, Vec<Refund>>,
     intents: Vec<Intent>,
+    /// Orders in the list of those put aside, and how often.
+    held: HashMap<String, usize>,
     /// Per organization and status.
     figures: HashMap<(OrgId, Status), i64>,
 }
@@ -38,6 +40,10 @@ pub(super) fn check(items: &[Item], options: &Options, report: &mut Report) -> u
         let lines = counter.lines.get(partition).copied().unwrap_or_default();
         if lines != order.item_count as usize {
             wrong(3, format!("says that it has {} lines, and has {lines}", order.item_count));
+        }
+        let held = counter.held.get(&order.id.to_string()).copied().unwrap_or_default();
+        if held != usize::from(order.held_at.is_some()) {
+            wrong(3, format!("is {}, and {held} times in the list of those put aside", order.status.as_str()));
         }
     }
     check_orphans(&counter, report);
@@ -67,6 +73,7 @@ fn sort(items: &[Item], report: &mut Report) -> Counter {
                 }
             }
             "intent" => counter.intents.extend(read::<Intent>(item, report)),
+            "held" => *counter.held.entry(text(item, "order").to_owned()).or_default() += 1,
             "pos_figures" => count_figures(item, &mut counter),
             _ => {}
         }
@@ -155,6 +162,12 @@ fn check_intents(counter: &Counter, report: &mut Report) {
         match known.get(name) {
             Some(intent) if intent.paid && orders.contains(&intent.order) => {}
             _ => report.violation(6, entity, "has paid an order that it is not known to belong to"),
+        }
+    }
+    for (partition, order) in &counter.orders {
+        let Some(linked) = order.intent.as_deref() else { continue };
+        if known.get(linked).is_none_or(|intent| intent.order != order.id) {
+            report.violation(6, partition.clone(), format!("waits for {linked}, which is not its own"));
         }
     }
     for intent in &counter.intents {

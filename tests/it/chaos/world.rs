@@ -35,7 +35,7 @@ use super::{
     planted::Planted,
 };
 
-const TABLE: &str = "chaos";
+pub(super) const TABLE: &str = "chaos";
 pub(super) const EMAIL: &str = "https://sqs/email";
 pub(super) const EXPIRY: &str = "https://sqs/expiry";
 pub(super) const PAYMENTS: &str = "https://sqs/payments";
@@ -287,30 +287,21 @@ impl World {
         self.wire.stormy.store(false, Ordering::Relaxed);
         self.stripe.clear_faults();
         for _ in 0..ROUNDS {
-            self.sweep().await;
-            self.hear_stripe();
-            while self.consume_stream().await {}
-            if self.counter.is_some() {
-                self.send_late_notices().await;
-            }
-            for queue in [PAYMENTS, EXPIRY, EMAIL, PAYOUTS, WEBHOOKS] {
-                for _ in 0..self.wire.queues.len() {
-                    self.work(queue).await;
-                }
-            }
-            while self.consume_stream().await {}
-            self.pass_time(SignedDuration::from_mins(16));
+            self.drain().await;
             if self.wire.queues.len() == 0 && self.is_at_rest().await {
                 let late = std::mem::take(&mut *self.late.lock().unwrap());
                 late.iter().for_each(|event| self.notify("stripe", event, 0));
-                if late.is_empty() && self.heard.lock().unwrap().len() == self.stripe.events().len() {
-                    if self.is_settled() {
-                        return;
-                    }
-                    // The day is over: what its splits get is decided, and paid out.
-                    self.pass_time(SignedDuration::from_hours(31));
+                if !late.is_empty() {
+                    continue;
                 }
+                if self.is_settled() {
+                    return;
+                }
+                // The day is over: what its splits get is decided, and paid out.
+                self.pass_time(SignedDuration::from_hours(31));
             }
+            self.sweep().await;
+            self.pass_time(SignedDuration::from_mins(16));
         }
         let waiting = self.wire.queues.len();
         self.breaks(format!(
@@ -319,9 +310,28 @@ impl World {
         ));
     }
 
-    /// The counter's splits of the day are paid out, where there is a counter.
+    /// Everything that can be done without waiting is done.
+    async fn drain(&self) {
+        loop {
+            self.hear_stripe();
+            let mut busy = self.counter.is_some() && self.send_late_notices().await;
+            while self.consume_stream().await {
+                busy = true;
+            }
+            for queue in [PAYMENTS, EXPIRY, EMAIL, PAYOUTS, WEBHOOKS] {
+                for _ in 0..self.wire.queues.len() {
+                    busy |= self.work(queue).await;
+                }
+            }
+            if !busy {
+                return;
+            }
+        }
+    }
+
+    /// Was this asked before?
     fn is_settled(&self) -> bool {
-        self.counter.is_none() || std::mem::replace(&mut *self.settled.lock().unwrap(), true)
+        std::mem::replace(&mut *self.settled.lock().unwrap(), true)
     }
 
     /// Nothing waits for payment, and no e-mail for being sent.

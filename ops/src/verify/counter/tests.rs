@@ -165,6 +165,8 @@ fn every_wrong_is_noticed() {
     is_noticed(|right| right.intent.paid = false, "not known to belong to");
     is_noticed(|right| right.intent.order = OrderId(Uuid::nil()), "not known to belong to");
     is_noticed(|right| right.payment.intent = Some("pi_2".into()), "pi_1: has paid, and no order knows of it");
+    is_noticed(|right| right.order.intent = Some("pi_3".into()), "waits for pi_3, which is not its own");
+    is_noticed(|right| right.order.held_at = Some(now()), "0 times in the list of those put aside");
     is_noticed(|right| right.lines.clear(), "has 0");
     is_noticed(|right| right.completed = 2, "says 2 completed orders, and has 1");
     is_noticed(|right| right.order.org = OrgId::from_random([4; 16]), "a partition that is not its own");
@@ -175,6 +177,15 @@ fn rows_without_an_order_are_noticed() {
     let items = Right::new().items();
     let wrong = wrongs(&items[1..]);
     assert!(wrong.iter().any(|wrong| wrong.contains("has rows, and no order")), "{wrong:#?}");
+}
+
+#[test]
+fn an_order_that_is_listed_as_put_aside_and_is_not_is_noticed() {
+    let mut items = Right::new().items();
+    let listed = HashMap::from([("order", Right::new().order.id)]);
+    items.push(item("held", &format!("ORG#{}#HELD", org()), "2027#x", &listed));
+    let wrong = wrongs(&items);
+    assert!(wrong.iter().any(|wrong| wrong.contains("1 times in the list of those put aside")), "{wrong:#?}");
 }
 
 #[test]

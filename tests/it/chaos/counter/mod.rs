@@ -15,20 +15,22 @@ use std::{
 use domain::{
     ids::{CatalogId, OrgId, SplitId, UserId},
     member::{Member, Org, Role},
-    money::Cents,
     pos::{
+        billing::Purchase,
         catalog::{Catalog, CatalogList},
         connect::ConnectedAccount,
+        order::Status,
         split::{Percentage, RecipientType, Split},
-        subscription::{Platform, Subscription, SubscriptionStatus},
+        subscription::Platform,
         tier::Tier,
     },
 };
+use jiff::SignedDuration;
 use local::stripe::Stripe;
 use runtime::{Ctx, Function, Invoker};
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{TABLE, World};
 pub(super) use plan::{Plan, Step, take};
 
 /// An organization that sells.
@@ -39,7 +41,7 @@ pub(super) struct Shop {
     seller: UserId,
     catalog: CatalogId,
     /// Its subscription at the App Store.
-    subscription: String,
+    purchase: Purchase,
 }
 
 /// A card payment that was begun.
@@ -153,17 +155,17 @@ async fn open_shop(ctx: &Ctx, stripe: &Stripe, number: u8) -> Shop {
     stripe.plant_account(&account, "Stall");
     let known = ctx.stripe().unwrap().retrieve_account(&account).await.unwrap();
     store.pos().open_account(&ConnectedAccount::opened(org, known.id, known.facts, now)).await.unwrap();
-    let starter = Subscription::starter(uuid::Uuid::new_v4(), org, owner, now);
-    let subscription = Subscription {
-        tier: Tier::Pro,
-        status: SubscriptionStatus::Active,
+    let purchase = Purchase {
         platform: Platform::Apple,
-        price: Cents(2999),
-        store_reference: Some(reference.clone()),
-        ..starter
+        reference,
+        product: None,
+        expires_at: Some(now + SignedDuration::from_hours(24)),
+        is_trial: false,
+        revoked: false,
+        at: now - SignedDuration::from_hours(1),
     };
-    store.pos().save_subscription(None, &subscription).await.unwrap();
-    Shop { org, account, owner, seller, catalog, subscription: reference }
+    store.pos().link_purchase(org, owner, &purchase, now).await.unwrap();
+    Shop { org, account, owner, seller, catalog, purchase }
 }
 
 impl World {
@@ -177,6 +179,15 @@ impl World {
 
     fn told<T>(&self, change: impl FnOnce(&mut Told) -> T) -> T {
         change(&mut self.counter().told.lock().unwrap())
+    }
+
+    /// Where an order stands, looked up where no weather is.
+    fn peek(&self, shop: usize, order: &str) -> Option<Status> {
+        let pk = format!("ORG#{}#ORDER#{order}", self.shop(shop).org);
+        let key = json!({"TableName": TABLE, "Key": {"pk": {"S": pk}, "sk": {"S": "ORDER"}}});
+        let (_, answer) = self.wire.database("GetItem", key, false);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        serde_json::from_value(answer["Item"]["status"]["S"].clone()).ok()
     }
 
     /// A name that nothing else in this world has.

@@ -1,16 +1,16 @@
 //! Money given back, by the owner and at Stripe's dashboard; and receipts of what was paid.
 
+use domain::{money::Cents, pos::order::Status};
 use payments::terminal::NewRefund;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Asked, plan::any_order};
+use super::{Asked, plan::any_in};
 use crate::chaos::world::World;
-use domain::money::Cents;
 
 impl World {
     /// The owner gives back a part or all. Under one key, however often it is asked, money goes back once.
     pub(super) async fn refund(&self) {
-        let Some((shop, order)) = any_order(self) else { return };
+        let Some((shop, order)) = any_in(self, &[Status::Completed]) else { return };
         let body = match self.dice.below(3) {
             0 => json!({}),
             _ => json!({"amount": 1 + self.dice.below(700)}),
@@ -20,16 +20,17 @@ impl World {
             0 => (&counter.orders, format!("/pos/orders/{order}/refund")),
             _ => (&counter.payments, format!("/pos/stripe/connect/transactions/{order}/refund")),
         };
-        let asked = Asked { key: Some(&key), body: Some(&body) };
-        let post = || async {
-            let reply = self.ask(function, owner, "POST", &path, asked).await;
+        let give_back = async |key: &str, body: &Value| {
+            let reply = self.ask(function, owner, "POST", &path, Asked { key: Some(key), body: Some(body) }).await;
             if reply.is(200) {
                 let given = (order.clone(), reply.body["amount"].as_i64().unwrap());
-                self.told(|told| told.refunds.insert(key.clone(), given));
+                self.told(|told| told.refunds.insert(key.to_owned(), given));
             }
         };
+        let post = || give_back(&key, &body);
         if self.dice.happens(0.3) {
-            tokio::join!(post(), post());
+            let (other, little) = (self.name("refund"), json!({"amount": 1 + self.dice.below(90)}));
+            tokio::join!(post(), post(), give_back(&other, &little));
         } else {
             for _ in 0..1 + self.dice.below(2) {
                 post().await;
@@ -61,7 +62,7 @@ impl World {
 
     /// Somebody wants a receipt, to an address of its own.
     pub(super) async fn receipt(&self) {
-        let Some((shop, order)) = any_order(self) else { return };
+        let Some((shop, order)) = any_in(self, &[Status::Completed, Status::Refunded]) else { return };
         let email = format!("{}@example.com", self.name("receipt"));
         self.told(|told| told.receipts.insert(email.clone(), false));
         let body = json!({"email": email});

@@ -1,5 +1,6 @@
 //! What people at the counter do: sell, take money in every way, change their minds, give money back; and ask again.
 
+use domain::pos::order::Status;
 use serde_json::{Value, json};
 
 use super::{Asked, Card, Reply};
@@ -46,21 +47,24 @@ pub(in crate::chaos) enum Step {
     Snoop,
 }
 
+impl Sale {
+    fn new(dice: &Dice) -> Self {
+        let tip = [0, 0, 150, 333][dice.below(4)];
+        Sale {
+            name: format!("sale-{:016x}", dice.random()),
+            shop: dice.below(2),
+            keyed: dice.happens(0.8),
+            total: 100 + dice.below(60) as i64 * 37 + tip,
+            tip,
+            customer: dice.happens(0.4).then(|| dice.below(3) as u8),
+            lines: dice.below(3),
+        }
+    }
+}
+
 impl Plan {
     pub(in crate::chaos) fn new(dice: &Dice) -> Self {
-        let sale = |_| {
-            let tip = [0, 0, 150, 333][dice.below(4)];
-            Sale {
-                name: format!("sale-{:016x}", dice.random()),
-                shop: dice.below(2),
-                keyed: dice.happens(0.8),
-                total: 100 + dice.below(60) as i64 * 37 + tip,
-                tip,
-                customer: dice.happens(0.4).then(|| dice.below(3) as u8),
-                lines: dice.below(3),
-            }
-        };
-        Plan { fresh: (0..3 + dice.below(5)).map(sale).collect(), begun: vec![] }
+        Plan { fresh: (0..3 + dice.below(5)).map(|_| Sale::new(dice)).collect(), begun: vec![] }
     }
 
     /// Steps of the whole storm.
@@ -251,6 +255,15 @@ pub(super) fn any_order(world: &World) -> Option<(usize, String)> {
     world.dice.pick(&orders)
 }
 
+/// An order in one of these statuses, or now and then any.
+pub(super) fn any_in(world: &World, statuses: &[Status]) -> Option<(usize, String)> {
+    let orders = world.told(|told| told.orders.clone());
+    let fits =
+        |(shop, order): &(usize, String)| world.peek(*shop, order).is_some_and(|status| statuses.contains(&status));
+    let likely: Vec<_> = orders.iter().filter(|order| fits(order)).cloned().collect();
+    if world.dice.happens(0.15) { world.dice.pick(&orders) } else { world.dice.pick(&likely) }
+}
+
 fn tap(world: &World) {
     if let Some(card) = any_card(world) {
         hold_card(world, &card);
@@ -277,22 +290,28 @@ async fn confirm(world: &World) {
     );
 }
 
-/// One card payment for two orders.
+/// One card payment for two orders, one after the other or at once.
 async fn steal(world: &World) {
-    let (Some(card), Some((shop, order))) = (any_card(world), any_order(world)) else { return };
-    if card.shop != shop {
-        return;
-    }
+    let open = [Status::Pending, Status::Processing, Status::Failed];
+    let Some((shop, order)) = any_in(world, &open) else { return };
     if world.dice.happens(0.5) {
-        link(world, shop, &order, &card.intent).await;
-    } else {
-        let body = json!({"paymentMethod": "card", "amount": 50, "stripePaymentIntentId": card.intent});
-        add_part(world, shop, &order, None, &body).await;
+        let Some(other) = sell(world, &Sale { shop, ..Sale::new(&world.dice) }).await else { return };
+        let Some(card) = begin(world, shop, 50 + world.dice.below(300) as i64, None).await else { return };
+        tokio::join!(link(world, shop, &order, &card.intent), link(world, shop, &other, &card.intent));
+        return hold_card(world, &card);
+    }
+    let Some(card) = any_card(world).filter(|card| card.shop == shop) else { return };
+    let body = json!({"paymentMethod": "card", "amount": 50, "stripePaymentIntentId": card.intent});
+    let (link, add) = (link(world, shop, &order, &card.intent), add_part(world, shop, &order, None, &body));
+    match world.dice.below(3) {
+        0 => drop(link.await),
+        1 => drop(add.await),
+        _ => drop(tokio::join!(link, add)),
     }
 }
 
 async fn cash(world: &World) {
-    if let Some((shop, order)) = any_order(world) {
+    if let Some((shop, order)) = any_in(world, &[Status::Pending, Status::Held]) {
         pay_cash(world, shop, &order, 3000 + world.dice.below(500) as i64).await;
     }
 }
@@ -340,7 +359,7 @@ async fn add_part(world: &World, shop: usize, order: &str, key: Option<&str>, bo
 
 /// Put aside, and then taken up again, changed, deleted or forgotten.
 async fn hold(world: &World) {
-    let Some((shop, order)) = any_order(world) else { return };
+    let Some((shop, order)) = any_in(world, &[Status::Pending]) else { return };
     let path = format!("/pos/orders/{order}");
     let name = json!({"holdName": "Table 4"});
     let held = Asked { body: Some(&name), ..Asked::default() };
@@ -357,7 +376,7 @@ async fn hold(world: &World) {
 
 /// Another price, another buyer.
 async fn edit(world: &World) {
-    let Some((shop, order)) = any_order(world) else { return };
+    let Some((shop, order)) = any_in(world, &[Status::Pending, Status::Held]) else { return };
     let (subtotal, tip) = (100 + world.dice.below(900) as i64, world.dice.below(3) as i64 * 50);
     let mut body = json!({"subtotal": subtotal, "tipAmount": tip, "taxAmount": 0, "totalAmount": subtotal + tip});
     if world.dice.happens(0.5) {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Asked;
-use crate::chaos::world::World;
+use crate::chaos::world::{PAYOUTS, World};
 
 impl World {
     /// Finalizes a pool: one that is there, or a new one.
@@ -47,6 +47,12 @@ impl World {
         );
         if one.is(200) || other.is(200) {
             self.told(|told| told.pools.insert(pool.to_owned(), (shop, true)));
+        }
+        if self.dice.happens(0.5) {
+            // The stream says things twice.
+            let payout = json!({"kind": "pool", "org": self.shop(shop).org, "pool": pool}).to_string();
+            (0..2).for_each(|_| self.wire.queues.send(PAYOUTS, payout.clone(), 0));
+            tokio::join!(self.work(PAYOUTS), self.work(PAYOUTS));
         }
     }
 

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::apple::Apple;
 use serde_json::json;
 
-use super::Asked;
+use super::{Asked, Shop};
 use crate::chaos::world::World;
 
 /// A notice, and what it says.
@@ -65,13 +65,18 @@ impl World {
         let count = self.told(|told| told.notices.len()) as i64;
         let at = self.ctx.now() + SignedDuration::from_secs(count);
         let (words, subtype) = kind.words();
-        let reference = &self.shop(shop).subscription;
+        let reference = &self.shop(shop).purchase.reference;
         let signed =
             Apple::shared().unwrap().notice(words, subtype, reference, at, at + SignedDuration::from_hours(720));
         let notice = Notice { shop, at, kind, signed: signed.unwrap(), heard: false };
         self.told(|told| told.notices.push(notice));
         for _ in 0..self.dice.below(3) {
             self.send_notice(self.dice.below(count as usize + 1)).await;
+        }
+        if self.dice.happens(0.2) {
+            // The app links what it bought whenever it starts.
+            let Shop { org, owner, purchase, .. } = self.shop(shop);
+            drop(self.ctx.store().pos().link_purchase(*org, *owner, purchase, self.ctx.now()).await);
         }
     }
 
