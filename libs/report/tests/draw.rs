@@ -1,4 +1,6 @@
 //! Reports as they are drawn. Each is also left in cargo's directory for tests' files (`target/tmp`), to be looked at.
+// A test may panic.
+#![allow(clippy::unwrap_used)]
 
 use domain::{
     ids::{OrgId, ProductId, UserId},

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     ids::{OrgId, ReportId, UserId},
+    mail::MailKey,
     member::{Org, Role},
     money::Currency,
     pos::{
@@ -15,6 +16,7 @@ use domain::{
 };
 use futures_util::future::join_all;
 use jiff::ToSpan;
+use local::chaos::Chaos;
 use runtime::Ctx;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -245,6 +247,7 @@ async fn work(app: &App, task: ReportTask) -> Value {
 #[tokio::test]
 async fn three_tries_and_an_operators_fourth() {
     let app = App::start().await;
+    app.cloud.sources().set_chaos(Some(Chaos { retry_at_once: true, ..Chaos::default() }));
     let report = hopeless(&app).await;
     app.until("it is given up", async || load(&app, &report).await.status == ReportStatus::Failed).await;
     assert_eq!(load(&app, &report).await.attempts, 3);
@@ -385,4 +388,36 @@ async fn a_worker_that_died_before_the_e_mails_loses_none() {
     }
     let before = week.saturating_sub(7.days());
     assert!(ctx.store().pos().load_weekly_report(org, before).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn workers_that_die_and_messages_that_come_again() {
+    for seed in 0..4 {
+        let app = App::start().await;
+        let manager = Person::new(&app, "superadmin").await;
+        sell(&app, &manager.token, CASH, 1000).await;
+        let asked = ask(&manager, "key", json!({})).await.expect(202);
+        app.advance(WEEK + 6 * 3600).await;
+        app.cloud.sources().pause();
+        app.run_schedule("workers-reports").await;
+        let chaos = Chaos { seed, die: 0.4, repeat: 0.4, shuffle: true, retry_at_once: true };
+        app.cloud.sources().set_chaos(Some(chaos));
+        app.cloud.drain().await;
+        app.cloud.sources().set_chaos(None);
+        // What three deaths brought to the dead letters, an operator sends again.
+        let (org, week) = (app.demo["org_id"].as_str().unwrap().parse().unwrap(), last_due_week(app.cloud.now()));
+        work(&app, ReportTask::Week { org, week }).await;
+        work(&app, ReportTask::Sales { org, report: id(&asked).parse().unwrap() }).await;
+        app.cloud.drain().await;
+        let ctx = app.cloud.ctx("pos-payments");
+        for user in app.demo["users"].as_array().unwrap().iter().filter(|user| user["surface"] == "pos") {
+            let key = MailKey::WeeklyReport { user: user["user_id"].as_str().unwrap().parse().unwrap(), week };
+            let manages = ["owner", "admin"].contains(&user["role"].as_str().unwrap());
+            let is_told = manages && user["org_id"] == app.demo["org_id"];
+            assert_eq!(ctx.store().load_mail(key).await.unwrap().is_some(), is_told, "seed {seed}: {user}");
+        }
+        let manager = Person::new(&app, "superadmin").await;
+        assert_eq!(status(&manager, &asked).await, "ready", "seed {seed}");
+        app.verify().await;
+    }
 }
