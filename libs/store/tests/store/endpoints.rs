@@ -48,7 +48,10 @@ async fn add(world: &World, n: u8) -> Result<(), EndpointError> {
         let after = before.add(endpoint(n))?;
         match world.store.pos().save_endpoints(&before, &after).await {
             Err(StoreError::Stale) => {}
-            done => return Ok(done.unwrap()),
+            done => {
+                done.unwrap();
+                return Ok(());
+            }
         }
     }
 }
