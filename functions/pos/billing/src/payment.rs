@@ -1,8 +1,15 @@
 //! How a subscription is paid, and where it is bought and managed.
 
 use axum::extract::State;
-use domain::pos::subscription::{Platform, Subscription};
-use payments::{StripeError, billing::Card};
+use domain::{
+    ids::OrgId,
+    pos::subscription::{Platform, Subscription},
+};
+use jiff::SignedDuration;
+use payments::{
+    StripeError,
+    billing::{Card, Named},
+};
 use runtime::{
     ApiError, Ctx, Json,
     openapi::PosSessionErrors,
@@ -12,6 +19,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::wire::{PlanOut, Standing, manage_url, portal, time};
+
+/// How long after a period's end its renewal, or its failure, is waited for: Stripe takes an hour to finalize an invoice.
+const SILENCE: SignedDuration = SignedDuration::from_hours(2);
 
 /// What is charged.
 #[derive(Serialize, ToSchema)]
@@ -88,6 +98,17 @@ fn known<T>(answer: Result<T, StripeError>) -> Result<Option<T>, StripeError> {
     }
 }
 
+/// The subscription; where its period is over and nothing was heard since, as Stripe has it now. Stripe tells of each change for
+/// days, so this is for the notice that was lost all the same.
+async fn current(ctx: &Ctx, org: OrgId) -> Result<Option<Subscription>, ApiError> {
+    let known = ctx.store().pos().load_terms(org).await?.subscription;
+    let silent = known.as_ref().filter(|known| known.platform == Platform::Stripe && known.is_subscribed());
+    let silent = silent.filter(|known| known.period_end.is_some_and(|end| end + SILENCE < ctx.now()));
+    let Some(id) = silent.and_then(|known| known.stripe_subscription.clone()) else { return Ok(known) };
+    ctx.billing().follow_subscription(&Named { subscription: id, org: Some(org) }).await?;
+    Ok(ctx.store().pos().load_terms(org).await?.subscription)
+}
+
 /// How the subscription is paid, and Stripe's page on which the card is changed and the subscription cancelled and resumed.
 #[utoipa::path(get, path = "/pos/billing/payment-info", tag = "pos billing", security(("bearer" = [])),
     extensions(("x-role" = json!(session::MANAGER))),
@@ -96,7 +117,7 @@ pub(crate) async fn get_payment_info(
     State(ctx): State<Ctx>,
     manager: Manager,
 ) -> Result<Json<PaymentInfoOut>, ApiError> {
-    let subscription = ctx.store().pos().load_terms(manager.org).await?.subscription;
+    let subscription = current(&ctx, manager.org).await?;
     let subscription = subscription.as_ref();
     let (card, page) = at_stripe(&ctx, subscription).await?;
     let Standing { status, platform, plan, .. } = Standing::of(subscription);

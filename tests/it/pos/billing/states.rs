@@ -154,6 +154,23 @@ async fn a_second_subscription_is_cancelled() {
     assert_eq!(owner.row(&app).await, row);
 }
 
+/// All notices of a renewal that failed are lost: who looks at the billing page finds it out.
+#[tokio::test]
+async fn a_silence_after_the_periods_end_is_asked_about() {
+    let app = App::start().await;
+    let mut owner = new_owner(&app, "nora").await;
+    owner.upgrade(&app).await;
+    app.cloud.stripe().pause_webhooks();
+    let hook = format!("{}/_local/subscriptions/{}", app.cloud.stripe_url(), owner.stripe_id(&app).await);
+    app.post(&hook).json(&json!({"card": DECLINED})).send().await.expect(200);
+    app.advance(7 * 86_400 + 3 * 3600).await;
+    app.cloud.stripe().discard_webhooks();
+    owner.sign_in(&app).await;
+    assert_eq!(tier_and_status(&owner.info(&app).await), ("pro", "trialing"), "as last heard");
+    assert_eq!(owner.payment_info(&app).await["subscription_status"], "past_due");
+    assert_eq!(tier_and_status(&owner.info(&app).await), ("pro", "past_due"));
+}
+
 #[tokio::test]
 async fn strangers_are_acknowledged() {
     let app = App::start().await;

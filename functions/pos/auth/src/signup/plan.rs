@@ -1,6 +1,8 @@
 //! What an organization begins with (contract §2.1): the free tier, the paid one by way of an app store or of Stripe, or a
 //! plan by agreement.
 
+use std::time::Duration;
+
 use appstores::{Apple, Stores};
 use domain::{
     member::{Member, Org},
@@ -18,6 +20,9 @@ use uuid::Uuid;
 
 use super::SignupIn;
 use crate::wire::trimmed;
+
+/// How long a sign-up waits for Stripe: less than the function may take in all, since the organization is there by then.
+const PATIENCE: Duration = Duration::from_secs(7);
 
 /// Where somebody signs up.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
@@ -122,10 +127,15 @@ impl Wish {
 }
 
 async fn begin_trial(ctx: &Ctx, subscription: &Subscription, org: &Org, owner: &Member) -> Option<Begun> {
-    match ctx.billing().begin_trial(subscription, org, owner).await {
-        Ok(started) => Some(Begun { subscription: started.subscription, client_secret: started.client_secret }),
-        Err(error) => {
+    let billing = ctx.billing();
+    match tokio::time::timeout(PATIENCE, billing.begin_trial(subscription, org, owner)).await {
+        Ok(Ok(started)) => Some(Begun { subscription: started.subscription, client_secret: started.client_secret }),
+        Ok(Err(error)) => {
             tracing::error!(org = %org.id, %error, "a trial did not begin");
+            None
+        }
+        Err(_) => {
+            tracing::error!(org = %org.id, "a trial took too long to begin");
             None
         }
     }
