@@ -70,7 +70,9 @@ async fn an_organization_without_an_account_is_told_so_and_sells_for_cash() {
     for name in ["balance", "payouts"] {
         refused(get(&app, &other, name).await, 404, "NO_CONNECTED_ACCOUNT");
     }
-    for (name, body) in [("payouts", json!({"amount": 1})), ("refresh-status", json!({})), ("onboarding-link", json!({}))] {
+    for (name, body) in
+        [("payouts", json!({"amount": 1})), ("refresh-status", json!({})), ("onboarding-link", json!({}))]
+    {
         refused(post(&app, &other, name, body).await, 404, "NO_CONNECTED_ACCOUNT");
     }
     refused(post(&app, &other, "create-account", json!({})).await, 403, "FORBIDDEN");
@@ -163,9 +165,7 @@ async fn every_state_of_onboarding() {
     let app = App::start().await;
     let owner = app.sign_in("superadmin").await;
     let account = local::seed::counter::ACCOUNT_ID;
-    let requirements = |due: &[&str], past: &[&str], reason: Value| {
-        json!({"currently_due": due, "past_due": past, "disabled_reason": reason})
-    };
+    let requirements = |due: &[&str], past: &[&str], reason: Value| json!({"currently_due": due, "past_due": past, "disabled_reason": reason});
     let none = || requirements(&[], &[], Value::Null);
     let cases = [
         ("active", json!({"requirements": none()})),
@@ -236,14 +236,21 @@ async fn a_balance_is_paid_out() {
     let body = json!({"amount": 10.5, "description": "Friday"});
     let made = post(&app, &admin, "payouts", body).await.expect(200);
     assert_exact_members(&made, "id amount currency status method arrivalDate created");
-    assert_eq!((&made["amount"], &made["method"], &made["status"]), (&json!(10.5), &json!("standard"), &json!("pending")));
+    assert_eq!(
+        (&made["amount"], &made["method"], &made["status"]),
+        (&json!(10.5), &json!("standard"), &json!("pending"))
+    );
     assert!(made["arrivalDate"].as_i64() > made["created"].as_i64());
     assert_eq!(available().await, 86.64);
     let instant = post(&app, &admin, "payouts", json!({"amount": 20, "method": "instant"})).await.expect(200);
     assert_eq!((&instant["fee"], &instant["amount"]), (&json!(0.2), &json!(20.0)));
     assert_eq!(available().await, 66.44);
     // 1 % of $65.78 is 66 cents; of a cent more it would be the same, and a cent too much.
-    refused(post(&app, &admin, "payouts", json!({"amount": 66.44, "method": "instant"})).await, 400, "INSUFFICIENT_BALANCE");
+    refused(
+        post(&app, &admin, "payouts", json!({"amount": 66.44, "method": "instant"})).await,
+        400,
+        "INSUFFICIENT_BALANCE",
+    );
     let rest = post(&app, &admin, "payouts", json!({"method": "instant"})).await.expect(200);
     assert_eq!((&rest["amount"], &rest["fee"]), (&json!(65.78), &json!(0.66)));
     assert_eq!(available().await, 0.0);

@@ -39,7 +39,9 @@ async fn a_webhook_without_a_valid_signature_is_refused() {
     let another_body = payments::signature::sign(&secret, b"{}", now);
     let counter = ["/pos/stripe/webhook", "/pos/stripe/connect-webhooks", "/pos/stripe/webhook-connect"];
     for path in ["/tickets/api/webhook/payment"].iter().chain(&counter) {
-        for signature in [None, Some(old.as_str()), Some(&other), Some(&another_body), Some(""), Some("t=x,v1=y"), Some("v1=00")] {
+        for signature in
+            [None, Some(old.as_str()), Some(&other), Some(&another_body), Some(""), Some("t=x,v1=y"), Some("v1=00")]
+        {
             let call = app.post(path).body(body.clone());
             let call = if let Some(signature) = signature { call.header("stripe-signature", signature) } else { call };
             let answer = call.send().await;
