@@ -144,7 +144,7 @@ impl<'a> Layout<'a> {
         let width = RIGHT - x;
         let rows: Vec<_> = self.report.methods().map(|(method, sum)| (name(method), sum)).collect();
         let rows: Vec<_> = rows.into_iter().map(|(name, sum)| (name, sum.orders, self.money(sum.revenue))).collect();
-        let moments = [("Busiest hour", self.busiest_hour()), ("Best day", self.best_day())];
+        let moments = [("Most orders", self.busiest_hour()), ("Best day", self.best_day())];
         let mut page = self.document.page();
         page.text(x, y, width, Align::Left, SECTION, "Payments");
         page.line(x, y + 8.0, width, FAINT);
