@@ -1,7 +1,8 @@
-//! Benchmarks, printed as the tables of the README: `cargo bench-table [counts|orders|cold]`.
+//! Benchmarks, printed as the tables of the README: `cargo bench-table [counts|counter|pages|orders|cold]`.
 #![allow(clippy::print_stdout)]
 
 mod cold;
+mod counter;
 mod counts;
 mod meter;
 mod orders;
@@ -13,6 +14,12 @@ async fn main() -> anyhow::Result<()> {
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
     if wants("counts") {
         counts::run().await?;
+    }
+    if wants("counter") {
+        counter::run().await?;
+    }
+    if wants("pages") {
+        counter::pages().await?;
     }
     if wants("orders") {
         orders::run().await?;

@@ -19,19 +19,21 @@ use aws_smithy_types::{
 use serde_json::{Value, json};
 
 /// What a flow has cost so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     /// Calls of the database.
     pub calls: u32,
+    /// Of these, one after the other: how often somebody waited for the database.
+    pub rounds: u32,
     /// Write units, indexes and transactions counted as DynamoDB bills them.
     pub writes: f64,
     /// Read units, likewise.
     pub reads: f64,
 }
 
-/// The verb of the call that is under way, from the request to its answer.
+/// The verb of the call that is under way, from the request to its answer, and how many had been waited for before it.
 #[derive(Clone, Debug)]
-struct Verb(String);
+struct Verb(String, u32);
 
 impl Storable for Verb {
     type Storer = StoreReplace<Self>;
@@ -65,7 +67,8 @@ impl Intercept for Meter {
         let Some((_, verb)) = target.split_once('.').filter(|(service, _)| service.starts_with("DynamoDB_")) else {
             return Ok(());
         };
-        bag.interceptor_state().store_put(Verb(verb.to_owned()));
+        let before = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).rounds;
+        bag.interceptor_state().store_put(Verb(verb.to_owned(), before));
         let mut body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default())?;
         body["ReturnConsumedCapacity"] = json!("INDEXES");
         let body = body.to_string();
@@ -80,7 +83,7 @@ impl Intercept for Meter {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(Verb(verb)) = bag.load::<Verb>() else { return Ok(()) };
+        let Some(Verb(verb, before)) = bag.load::<Verb>() else { return Ok(()) };
         let body: Value = serde_json::from_slice(context.response().body().bytes().unwrap_or_default())?;
         let capacity = match &body["ConsumedCapacity"] {
             Value::Array(tables) => tables.iter().map(units).sum(),
@@ -88,6 +91,8 @@ impl Intercept for Meter {
         };
         let mut cost = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         cost.calls += 1;
+        // Calls that began together have the same number before them.
+        cost.rounds = cost.rounds.max(before + 1);
         if ["GetItem", "Query", "BatchGetItem"].contains(&verb.as_str()) {
             cost.reads += capacity
         } else {

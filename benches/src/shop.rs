@@ -64,16 +64,7 @@ impl Shop {
     }
 
     async fn post(&self, function: &Invoker, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let event = json!({"version": "2.0", "routeKey": format!("POST {path}"), "rawPath": path, "rawQueryString": "",
-            "headers": {"content-type": "application/json", "user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0)"},
-            "requestContext": {"accountId": "0", "apiId": "local", "domainName": "localhost", "domainPrefix": "localhost",
-                "http": {"method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "x"},
-                "requestId": "1", "routeKey": "$default", "stage": "$default", "time": "01/Jan/2026:00:00:00 +0000",
-                "timeEpoch": 0},
-            "body": body.to_string(), "isBase64Encoded": false});
-        let answer = function.invoke(event, Context::default()).await.map_err(|error| anyhow::anyhow!(error))?;
-        let body = answer["body"].as_str().unwrap_or_default();
-        Ok(serde_json::from_str(body)?)
+        send(function, "POST", path, None, Some(body)).await
     }
 
     /// A new active event with one tier; `(event, tier)`.
@@ -119,4 +110,32 @@ impl Shop {
         ctx.store().create_event(&event, &entry).await?;
         Ok((event.id.to_string(), event.tiers[0].id.to_string()))
     }
+}
+
+/// Sends an HTTP event to a function, in the name of a member whose token API Gateway has verified, and reads the answer's
+/// body. Fails unless it is a success.
+pub async fn send(
+    function: &Invoker,
+    method: &str,
+    path: &str,
+    who: Option<&str>,
+    body: Option<&Value>,
+) -> anyhow::Result<Value> {
+    let mut event = json!({"version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": "",
+        "headers": {"content-type": "application/json", "user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0)"},
+        "requestContext": {"accountId": "0", "apiId": "local", "domainName": "localhost", "domainPrefix": "localhost",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "x"},
+            "requestId": "1", "routeKey": "$default", "stage": "$default", "time": "01/Jan/2026:00:00:00 +0000",
+            "timeEpoch": 0},
+        "body": body.map(Value::to_string), "isBase64Encoded": false});
+    if let Some(who) = who {
+        event["headers"]["authorization"] = "Bearer verified-by-the-gateway".into();
+        event["requestContext"]["authorizer"] = json!({"jwt": {"scopes": null, "claims": {"sub": who, "username": who,
+            "token_use": "access", "client_id": "x", "iat": "1", "exp": "4000000000"}}});
+    }
+    let answer = function.invoke(event, Context::default()).await.map_err(|error| anyhow::anyhow!(error))?;
+    let body = answer["body"].as_str().unwrap_or_default();
+    let status = answer["statusCode"].as_u64().unwrap_or_default();
+    anyhow::ensure!(status < 500, "{method} {path}: {status} {body}");
+    Ok(serde_json::from_str(body)?)
 }

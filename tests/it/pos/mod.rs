@@ -10,6 +10,7 @@ mod figures;
 mod flows;
 mod guard;
 mod orders;
+mod page;
 mod referee;
 mod register;
 mod reports;

@@ -7,6 +7,7 @@ pub mod contact;
 mod copy;
 pub mod customer;
 pub mod endpoint;
+mod import;
 pub(crate) mod keys;
 pub mod list;
 pub mod names;

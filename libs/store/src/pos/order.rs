@@ -39,7 +39,7 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Created {
     /// It was made.
-    New(Order),
+    New(Box<Order>),
     /// The same request made this one before.
     Before(OrderId),
     /// Another request came under the same key before.
@@ -81,7 +81,7 @@ struct RequestItem {
     ttl: i64,
 }
 
-fn order_item(order: &Order) -> Result<Item, StoreError> {
+pub(super) fn order_item(order: &Order) -> Result<Item, StoreError> {
     let id = order.id.to_string();
     let mut item = to_item("pos_order", &Key::pos_order(order.org, order.id), order)?;
     let at = moment(order.created_at, &id);
@@ -185,7 +185,7 @@ impl Pos<'_> {
                 tx = tx.create(to_item("request", &Key::request(order.org, "order", &request.key), &item)?)?;
             }
             match tx.commit().await {
-                Ok(()) => return Ok(Created::New(order)),
+                Ok(()) => return Ok(Created::New(Box::new(order))),
                 Err(TxError::Refused(refused)) => {
                     if let Some(created) = self.find_created(order.org, request).await? {
                         return Ok(created);
