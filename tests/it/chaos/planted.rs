@@ -62,10 +62,8 @@ impl Planted {
             (Planted::FreeIntent, "TransactWriteItems") => free_puts(&mut body, &["intent"]),
             (Planted::FreeTransfer, "TransactWriteItems") => free_puts(&mut body, &["ledger_entry"]),
             (Planted::FreePool, "TransactWriteItems") => free_puts(&mut body, &["tip_pool"]),
-            (Planted::FreeRefund, "TransactWriteItems") => {
-                if entities(&body).any(|entity| entity == "pos_refund") {
-                    free_puts(&mut body, &["pos_order", "pos_refund"]);
-                }
+            (Planted::FreeRefund, "TransactWriteItems") if entities(&body).any(|entity| entity == "pos_refund") => {
+                free_puts(&mut body, &["pos_order", "pos_refund"]);
             }
             (Planted::NoticeForgotten, "TransactWriteItems") => {
                 for action in body["TransactItems"].as_array_mut().unwrap() {

@@ -62,7 +62,7 @@ pub(crate) async fn create_order(
     let full = match created {
         Created::New(order) => {
             tracing::info!(order = %order.id, org = %order.org, total = %order.total, "order made");
-            FullOrder { order, lines, payments: vec![], refunds: vec![] }
+            FullOrder { order: *order, lines, payments: vec![], refunds: vec![] }
         }
         Created::Before(order) => load(&ctx, user.org, runtime::extract::Id(Some(order))).await?,
         Created::KeyReused => return Err(key_reused()),

@@ -318,7 +318,7 @@ pub(super) enum Correction {
 pub(super) fn correct(full: &FullOrder, intent: &str, at_stripe: &[CardRefund], now: Timestamp) -> Option<Correction> {
     let payment = full.payments.iter().find(|payment| payment.intent.as_deref() == Some(intent))?;
     at_stripe.iter().find_map(|refund| match row_at_stripe(full, refund) {
-        Some(row) if is_dead(refund.status) => (row.status != RowStatus::Failed).then(|| Correction::Undo(row.id)),
+        Some(row) if is_dead(refund.status) => (row.status != RowStatus::Failed).then_some(Correction::Undo(row.id)),
         Some(row) => (row.status == RowStatus::Pending).then(|| Correction::Confirm(row.id, refund.id.clone())),
         None if is_dead(refund.status) => None,
         None => adopt(full, payment, intent, refund, now),

@@ -79,7 +79,7 @@ impl World {
     /// Makes an order as it is.
     pub async fn make(&self, order: Order) -> Order {
         match self.store.pos().create_order(|_| order.clone(), &[], None).await.unwrap() {
-            Created::New(order) => order,
+            Created::New(order) => *order,
             other => panic!("{other:?}"),
         }
     }
@@ -141,7 +141,7 @@ async fn keys_of_an_order_and_its_rows() {
         Order { catalog: Some(catalog()), intent: Some("pi_1".into()), item_count: 1, ..pos_order(org(), 42) };
     order.set_customer(Some("ana@example.com".into()));
     let created = pos.create_order(|_| order.clone(), &[line()], Some(&request("f"))).await.unwrap();
-    assert_eq!(created, Created::New(order.clone()));
+    assert_eq!(created, Created::New(Box::new(order.clone())));
     assert_eq!(world.wire.take_calls().last().map(String::as_str), Some("TransactWriteItems"), "one call");
 
     let (id, customer) = (order.id.to_string(), order.customer.unwrap().to_string());
@@ -269,7 +269,7 @@ async fn one_key_makes_one_order() {
     let all = join_all((0..20).map(|_| pos.create_order(make, &[], Some(&request)))).await;
     let new: Vec<Order> = all
         .iter()
-        .filter_map(|made| if let Ok(Created::New(order)) = made { Some(order.clone()) } else { None })
+        .filter_map(|made| if let Ok(Created::New(order)) = made { Some(Order::clone(order)) } else { None })
         .collect();
     let [first] = &new[..] else { panic!("{} orders", new.len()) };
     let before = all.iter().filter(|made| matches!(made, Ok(Created::Before(order)) if *order == first.id)).count();
