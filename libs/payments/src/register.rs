@@ -211,15 +211,21 @@ impl Register<'_> {
     /// Applies a card payment that succeeded: it pays its order, or is given back. However often, by whomever, and in whatever
     /// order it is reported, it has one effect (invariants 3, 6).
     pub async fn settle_intent(&self, notice: &IntentNotice) -> Result<Settled, RegisterError> {
-        self.settle(notice, false).await.inspect(|settled| {
-            let outcome = match settled {
-                Settled::Paid(_) => "paid",
-                Settled::AlreadyPaid(_) => "already paid",
-                Settled::Returned => "returned",
-                Settled::Unclaimed => "unclaimed",
-            };
-            tracing::info!(org = %notice.org, intent = notice.intent, outcome, "card payment settled");
-        })
+        let settled = self.settle(notice, false).await?;
+        let outcome = match settled {
+            Settled::Paid(_) => "paid",
+            Settled::AlreadyPaid(_) => "already paid",
+            Settled::Returned => "returned",
+            Settled::Unclaimed => "unclaimed",
+        };
+        tracing::info!(org = %notice.org, intent = notice.intent, outcome, "card payment settled");
+        // What was given back while no order had it was heard of in vain.
+        match &settled {
+            Settled::Paid(order) if notice.order.is_none() => self.mirror_refunds(order.id, notice).await?,
+            Settled::AlreadyPaid(order) if notice.order.is_none() => self.mirror_refunds(*order, notice).await?,
+            _ => {}
+        }
+        Ok(settled)
     }
 
     /// `claimed`: the notice's order is the only one that may have it.
@@ -339,6 +345,7 @@ impl Register<'_> {
         match self.settle(&notice, true).await? {
             Settled::Returned | Settled::Unclaimed => Err(RegisterError::Returned),
             Settled::Paid(_) | Settled::AlreadyPaid(_) => {
+                self.mirror_refunds(order, &notice).await?;
                 let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
                 counted(full, intent).ok_or(RegisterError::NotFound)
             }

@@ -55,15 +55,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
-pub use self::{
-    delivery::{Delivery, WebhookTarget},
-    prices::{FIRST_MONTH, PRO as PRO_PRICE},
-};
 use self::{
     call::{Call, rendered},
     delivery::{Mailman, unpoisoned as lock},
     form::Params,
     store::{PLATFORM, Store},
+};
+pub use self::{
+    delivery::{Delivery, WebhookTarget},
+    prices::{FIRST_MONTH, PRO as PRO_PRICE},
 };
 
 /// The key that the local cloud's functions use.

@@ -313,11 +313,8 @@ pub(crate) async fn list_transactions(
 ) -> Result<Json<TransactionsOut>, ApiError> {
     let filter = query.filter()?;
     let pos = ctx.store().pos();
-    let (page, terms, total) = tokio::join!(
-        load_page(&ctx, &user, &query, &filter),
-        pos.load_terms(user.org),
-        count(&ctx, &user, &query),
-    );
+    let (page, terms, total) =
+        tokio::join!(load_page(&ctx, &user, &query, &filter), pos.load_terms(user.org), count(&ctx, &user, &query),);
     let (page, terms, total) = (page?, terms?, total?);
     let (telling, payments) =
         tokio::join!(Telling::load(&ctx, &user, &terms, &page.orders), load_payments(&ctx, &user, &page.orders),);

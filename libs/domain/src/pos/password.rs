@@ -126,9 +126,9 @@ mod tests {
         fn whatever_is_good_keeps_the_contracts_words(password in "\\PC{0,20}") {
             let has = |class: &dyn Fn(char) -> bool| password.chars().any(class);
             let good = password.chars().count() >= 8
-                && has(&|c| ('0'..='9').contains(&c))
-                && has(&|c| ('a'..='z').contains(&c))
-                && has(&|c| ('A'..='Z').contains(&c))
+                && has(&|c| c.is_ascii_digit())
+                && has(&|c| c.is_ascii_lowercase())
+                && has(&|c| c.is_ascii_uppercase())
                 && has(&|c| r#"!@#$%^&*()_+-=[]{};':"\|,.<>/?"#.contains(c));
             if faults(&password).is_empty() {
                 prop_assert!(good);

@@ -223,6 +223,22 @@ impl Register<'_> {
                 }
             }
         };
+        self.correct_refunds(org, account, intent, order).await
+    }
+
+    /// The same for a card payment that its order has just been given.
+    pub(super) async fn mirror_refunds(&self, order: OrderId, notice: &IntentNotice) -> Result<(), RegisterError> {
+        self.correct_refunds(notice.org, &notice.account, &notice.intent, order).await
+    }
+
+    async fn correct_refunds(
+        &self,
+        org: OrgId,
+        account: &str,
+        intent: &str,
+        order: OrderId,
+    ) -> Result<(), RegisterError> {
+        let (pos, stripe) = (self.store.pos(), self.on(account)?);
         let at_stripe = stripe.list_refunds(intent).await?;
         // Each round corrects one row, so there may be as many as Stripe has refunds, and some that began again.
         for _ in 0..ROUNDS + at_stripe.len() {

@@ -12,15 +12,15 @@ pub(crate) mod keys;
 pub mod list;
 pub mod names;
 pub mod order;
-mod refund;
 pub mod org;
 mod payout;
 pub mod product;
 mod receipt;
+mod refund;
 pub mod report;
 pub mod sales;
-pub mod subscription;
 mod split;
+pub mod subscription;
 mod tip;
 
 use crate::Store;
