@@ -220,10 +220,13 @@ impl Register<'_> {
         };
         tracing::info!(org = %notice.org, intent = notice.intent, outcome, "card payment settled");
         // What was given back while no order had it was heard of in vain.
-        match &settled {
-            Settled::Paid(order) if notice.order.is_none() => self.mirror_refunds(order.id, notice).await?,
-            Settled::AlreadyPaid(order) if notice.order.is_none() => self.mirror_refunds(*order, notice).await?,
-            _ => {}
+        let paid = match &settled {
+            Settled::Paid(order) => Some(order.id),
+            Settled::AlreadyPaid(order) => Some(*order),
+            Settled::Returned | Settled::Unclaimed => None,
+        };
+        if let Some(order) = paid.filter(|_| notice.order.is_none()) {
+            self.mirror_refunds(notice.org, &notice.account, &notice.intent, order).await?;
         }
         Ok(settled)
     }
@@ -345,7 +348,7 @@ impl Register<'_> {
         match self.settle(&notice, true).await? {
             Settled::Returned | Settled::Unclaimed => Err(RegisterError::Returned),
             Settled::Paid(_) | Settled::AlreadyPaid(_) => {
-                self.mirror_refunds(order, &notice).await?;
+                self.mirror_refunds(org, &account, &notice.intent, order).await?;
                 let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
                 counted(full, intent).ok_or(RegisterError::NotFound)
             }

@@ -223,15 +223,11 @@ impl Register<'_> {
                 }
             }
         };
-        self.correct_refunds(org, account, intent, order).await
+        self.mirror_refunds(org, account, intent, order).await
     }
 
-    /// The same for a card payment that its order has just been given.
-    pub(super) async fn mirror_refunds(&self, order: OrderId, notice: &IntentNotice) -> Result<(), RegisterError> {
-        self.correct_refunds(notice.org, &notice.account, &notice.intent, order).await
-    }
-
-    async fn correct_refunds(
+    /// The same for a card payment that is known to have paid this order.
+    pub(super) async fn mirror_refunds(
         &self,
         org: OrgId,
         account: &str,
