@@ -20,3 +20,4 @@ mod terminal;
 mod till;
 mod tips;
 mod transactions;
+mod unclaimed;

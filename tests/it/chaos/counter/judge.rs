@@ -101,7 +101,10 @@ impl World {
                     let of_it = books.refunds.iter().filter(|(_, row)| row.payment == payment.id);
                     let ours: Cents =
                         of_it.filter(|(_, row)| row.status != RefundStatus::Failed).map(|(_, row)| row.amount).sum();
-                    if payment.amount != came || ours != back {
+                    // Not held yet: what went back at the dashboard before an order had the payment is asked for once it pays,
+                    // and whoever asks may die between the two.
+                    let early = intent["metadata"]["orderId"].is_null() && ours < back;
+                    if payment.amount != came || (ours != back && !early) {
                         say(format!(
                             "brought {came} and gave back {back}, and we know of {} and {ours}",
                             payment.amount

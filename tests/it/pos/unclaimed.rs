@@ -1,0 +1,42 @@
+//! A card payment that no order has yet, and of which money is given back meanwhile: found by the storms (`chaos`).
+
+use domain::money::Cents;
+use payments::terminal::NewRefund;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::till::{Person, id, order};
+use crate::app::App;
+
+/// A card payment of 10.00 that names no order, of which 4.00 went back at Stripe's dashboard; all of it heard in vain.
+async fn given_back_unclaimed(owner: &Person<'_>) -> String {
+    let cloud = &owner.app.cloud;
+    let wanted = json!({"amount": 10.0});
+    let made = owner.call(Method::POST, "/stripe/terminal/payment-intent").json(&wanted).send().await.expect(200);
+    let (intent, account) = (made["id"].as_str().unwrap(), made["stripeAccountId"].as_str().unwrap());
+    cloud.stripe().tap(intent, "4242424242424242");
+    let ctx = cloud.ctx("workers-payments");
+    let part = NewRefund { payment_intent: intent.to_owned(), amount: Some(Cents(400)), ..NewRefund::default() };
+    ctx.stripe().unwrap().on_account(account).refund_intent(&part, "dashboard").await.unwrap();
+    cloud.drain().await;
+    intent.to_owned()
+}
+
+async fn refunded(owner: &Person<'_>, order: &Value) -> i64 {
+    let shown = owner.get(&format!("/stripe/connect/transactions/{}", id(order))).await.expect(200);
+    shown["amountRefunded"].as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn what_went_back_before_an_order_had_the_card_payment_is_known_once_it_pays() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let intent = given_back_unclaimed(&owner).await;
+    let order = order(&app, &owner.token, "tap_to_pay", 1000, json!({})).await;
+    let link = json!({"stripePaymentIntentId": intent});
+    owner.call(Method::PATCH, &format!("/orders/{}/payment-intent", id(&order))).json(&link).send().await.expect(200);
+    for _ in 0..2 {
+        owner.get(&format!("/stripe/terminal/payment-intent/{intent}/status")).await.expect(200);
+        assert_eq!(refunded(&owner, &order).await, 400);
+    }
+}
