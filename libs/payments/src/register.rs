@@ -219,14 +219,14 @@ impl Register<'_> {
             Settled::Unclaimed => "unclaimed",
         };
         tracing::info!(org = %notice.org, intent = notice.intent, outcome, "card payment settled");
-        // What was given back while no order had it was heard of in vain.
+        // What was given back while no order had it was heard of in vain. A worker that dies here leaves it to the sweeper.
         let paid = match &settled {
             Settled::Paid(order) => Some(order.id),
             Settled::AlreadyPaid(order) => Some(*order),
             Settled::Returned | Settled::Unclaimed => None,
         };
         if let Some(order) = paid.filter(|_| notice.order.is_none()) {
-            self.mirror_refunds(notice.org, &notice.account, &notice.intent, order).await?;
+            self.mirror_unheard(notice.org, &notice.account, &notice.intent, order).await?;
         }
         Ok(settled)
     }
@@ -259,8 +259,12 @@ impl Register<'_> {
                 continue;
             };
             let payment = notice.payment(&before, self.now);
+            let add = async |after: &Order| match claimed || notice.order.is_none() {
+                true => pos.add_unheard_payment(&before, after, &payment).await,
+                false => pos.add_payment(&before, after, &payment, None).await,
+            };
             match before.settle(&payment, self.now) {
-                Settlement::Pays(after) => match pos.add_payment(&before, &after, &payment, None).await {
+                Settlement::Pays(after) => match add(&after).await {
                     Ok(true) => return Ok(Settled::Paid(after)),
                     Ok(false) | Err(StoreError::Stale) => {}
                     Err(error) => return Err(error.into()),
@@ -348,7 +352,7 @@ impl Register<'_> {
         match self.settle(&notice, true).await? {
             Settled::Returned | Settled::Unclaimed => Err(RegisterError::Returned),
             Settled::Paid(_) | Settled::AlreadyPaid(_) => {
-                self.mirror_refunds(org, &account, &notice.intent, order).await?;
+                self.mirror_unheard(org, &account, &notice.intent, order).await?;
                 let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
                 counted(full, intent).ok_or(RegisterError::NotFound)
             }

@@ -16,7 +16,7 @@
 //! | audit | `ORG#{org}#AUDIT#{shard}` | millis#id | | | the log of an org, newest first |
 //! | pos_order | `ORG#{org}#ORDER#{order}` | `ORDER` | `ORG#{org}#POS#{shard}` / created#id | `ORG#{org}#CATALOG#{catalog}#{shard}` / created#id | id, with all its rows; orders of an org, or of a catalog, newest first |
 //! | pos_lines | `ORG#{org}#ORDER#{order}` | `LINES` | | | its order |
-//! | pos_payment | `ORG#{org}#ORDER#{order}` | `PAYMENT#{id}` | | | its order |
+//! | pos_payment | `ORG#{org}#ORDER#{order}` | `PAYMENT#{id}` | | while its refunds are unheard: `REFUNDS#{shard}` / created#id | its order |
 //! | pos_refund | `ORG#{org}#ORDER#{order}` | `REFUND#{id}` | | while pending: `REFUNDS#{shard}` / created#id | its order; the sweeper |
 //! | held | `ORG#{org}#HELD` | held#id | | | orders of an org that are put aside, newest first |
 //! | customer | `ORG#{org}#CUSTOMER#{customer}` | `CUSTOMER` | with a name: `ORG#{org}#NAMES#{shard}` / name#id | `ORG#{org}#CUSTOMERS#{shard}` / e-mail#id | id; customers of an org by the beginning of e-mail or name |

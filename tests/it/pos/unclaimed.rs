@@ -1,6 +1,10 @@
 //! A card payment that no order has yet, and of which money is given back meanwhile: found by the storms (`chaos`).
 
-use domain::money::Cents;
+use domain::{
+    money::Cents,
+    pos::order::{Method as Paid, Payment, Settlement},
+};
+use jiff::SignedDuration;
 use payments::terminal::NewRefund;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -39,4 +43,25 @@ async fn what_went_back_before_an_order_had_the_card_payment_is_known_once_it_pa
         owner.get(&format!("/stripe/terminal/payment-intent/{intent}/status")).await.expect(200);
         assert_eq!(refunded(&owner, &order).await, 400);
     }
+}
+
+#[tokio::test]
+async fn whoever_dies_before_asking_what_went_back_leaves_it_to_the_sweeper() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let intent = given_back_unclaimed(&owner).await;
+    let order = order(&app, &owner.token, "tap_to_pay", 1000, json!({})).await;
+    let ctx = app.cloud.ctx("workers-payments");
+    let (pos, org) = (ctx.store().pos(), app.demo["org_id"].as_str().unwrap().parse().unwrap());
+    let before = pos.load_order(org, id(&order).parse().unwrap()).await.unwrap().unwrap().order;
+    let payment = Payment::card(Paid::TapToPay, &intent, Cents(1000), ctx.now());
+    let Settlement::Pays(after) = before.settle(&payment, ctx.now()) else { panic!("an order that waits") };
+    assert!(pos.add_unheard_payment(&before, &after, &payment).await.unwrap());
+    assert_eq!(refunded(&owner, &order).await, 0, "nobody has asked");
+
+    app.cloud.clock().advance(SignedDuration::from_mins(1));
+    assert_eq!(ctx.register().resume_refunds().await.unwrap(), 0);
+    assert_eq!(refunded(&owner, &order).await, 400);
+    let left = pos.list_pending_refunds(ctx.now(), 100).await.unwrap();
+    assert!(left.is_empty(), "asked for good: {left:?}");
 }

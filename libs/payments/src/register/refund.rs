@@ -226,8 +226,19 @@ impl Register<'_> {
         self.mirror_refunds(org, account, intent, order).await
     }
 
-    /// The same for a card payment that is known to have paid this order.
-    pub(super) async fn mirror_refunds(
+    /// The same for a card payment that has paid this order, and that none had before.
+    pub(super) async fn mirror_unheard(
+        &self,
+        org: OrgId,
+        account: &str,
+        intent: &str,
+        order: OrderId,
+    ) -> Result<(), RegisterError> {
+        self.mirror_refunds(org, account, intent, order).await?;
+        Ok(self.store.pos().mark_mirrored(org, order, payment_id(intent)).await?)
+    }
+
+    async fn mirror_refunds(
         &self,
         org: OrgId,
         account: &str,
@@ -263,7 +274,8 @@ impl Register<'_> {
         Ok(())
     }
 
-    /// Carries on with refunds that a crash, or Stripe's silence, left pending. Answers how many still are.
+    /// Carries on with refunds that a crash, or Stripe's silence, left pending, or that were heard of before an order had the
+    /// payment. Answers how many orders still have some.
     pub async fn resume_refunds(&self) -> Result<usize, RegisterError> {
         let waiting = self.store.pos().list_pending_refunds(self.now - PATIENCE, SWEPT).await?;
         let mut left = 0;
@@ -284,11 +296,10 @@ impl Register<'_> {
             Some(account) => account.clone(),
             None => self.account_of(org).await?,
         };
-        // Stripe forgets an idempotency key after a day: what it has done is asked for before it is sent again.
-        for intent in
-            full.refunds.iter().filter(|row| row.status == RowStatus::Pending).filter_map(|row| row.intent.as_deref())
-        {
-            self.follow_refund(org, &account, intent).await?;
+        // Stripe forgets an idempotency key after a day: what it has done is asked for before it is sent again. And whoever took
+        // a card payment may have died before they asked what had gone back of it.
+        for intent in full.payments.iter().filter_map(|payment| payment.intent.as_deref()) {
+            self.mirror_unheard(org, &account, intent, order).await?;
         }
         let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
         for row in full.refunds.iter().filter(|row| row.status == RowStatus::Pending) {

@@ -52,13 +52,17 @@ impl Pos<'_> {
         let mut left = orders.iter().map(put).collect::<Result<Vec<_>, StoreError>>()?;
         let mut tries = self.0.tries();
         loop {
-            let request = self.0.client.batch_write_item().request_items(&self.0.table, left);
-            left = request
-                .send()
-                .await?
-                .unprocessed_items
-                .and_then(|mut all| all.remove(&self.0.table))
-                .unwrap_or_default();
+            // An order that is written again after an answer was lost is the same.
+            let request = self.0.client.batch_write_item().request_items(&self.0.table, left.clone());
+            match request.send().await {
+                Ok(answer) => {
+                    left = answer.unprocessed_items.and_then(|mut all| all.remove(&self.0.table)).unwrap_or_default();
+                }
+                Err(error) => match StoreError::from(error) {
+                    StoreError::Busy | StoreError::Unavailable(_) => {}
+                    error => return Err(error),
+                },
+            }
             if left.is_empty() {
                 return Ok(());
             }

@@ -149,10 +149,6 @@ impl Tx<'_> {
         };
         self.put(item, Change::default().when_either(&[&nobodys, &ours]))
     }
-
-    fn create_payment(self, order: &Order, payment: &Payment) -> Result<Self, StoreError> {
-        self.create(to_item("pos_payment", &Key::payment(order.org, order.id, payment.id), payment)?)
-    }
 }
 
 fn false_value() -> aws_sdk_dynamodb::types::AttributeValue {
@@ -267,7 +263,37 @@ impl Pos<'_> {
         payment: &Payment,
         receipt: Option<&Mail>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.0.tx().create_payment(after, payment)?;
+        self.pay(before, after, payment, payment_item(after, payment)?, receipt).await
+    }
+
+    /// The same for a card payment that no order had before, so that money may have gone back of it unheard: the sweeper of
+    /// refunds finds it until [`Pos::mark_mirrored`].
+    pub async fn add_unheard_payment(
+        &self,
+        before: &Order,
+        after: &Order,
+        payment: &Payment,
+    ) -> Result<bool, StoreError> {
+        let (mut item, name) = (payment_item(after, payment)?, payment.id.to_string());
+        index(&mut item, "gsi2", keys::pending_refunds(shard_of(&name)), moment(payment.created_at, &name));
+        self.pay(before, after, payment, item, None).await
+    }
+
+    /// Notes that what went back of a card payment before it paid is known. Changes nothing of any other.
+    pub async fn mark_mirrored(&self, org: OrgId, order: OrderId, payment: Uuid) -> Result<(), StoreError> {
+        let change = Change::default().remove("gsi2pk").remove("gsi2sk").when_present("gsi2pk");
+        self.0.change(&Key::payment(org, order, payment), change).await.map(drop)
+    }
+
+    async fn pay(
+        &self,
+        before: &Order,
+        after: &Order,
+        payment: &Payment,
+        item: Item,
+        receipt: Option<&Mail>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.0.tx().create(item)?;
         if let Some(intent) = &payment.intent {
             tx = tx.own_intent(&Intent { paid: true, ..Intent::of(after, intent) })?;
         }
@@ -334,6 +360,10 @@ impl Pos<'_> {
         };
         Ok(Status::ALL.into_iter().map(|status| (status, sum(status))).collect())
     }
+}
+
+fn payment_item(order: &Order, payment: &Payment) -> Result<Item, StoreError> {
+    to_item("pos_payment", &Key::payment(order.org, order.id, payment.id), payment)
 }
 
 fn refund_item(order: &Order, refund: &Refund) -> Result<Item, StoreError> {

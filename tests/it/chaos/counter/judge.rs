@@ -101,10 +101,7 @@ impl World {
                     let of_it = books.refunds.iter().filter(|(_, row)| row.payment == payment.id);
                     let ours: Cents =
                         of_it.filter(|(_, row)| row.status != RefundStatus::Failed).map(|(_, row)| row.amount).sum();
-                    // Not held yet: what went back at the dashboard before an order had the payment is asked for once it pays,
-                    // and whoever asks may die between the two.
-                    let early = intent["metadata"]["orderId"].is_null() && ours < back;
-                    if payment.amount != came || (ours != back && !early) {
+                    if payment.amount != came || ours != back {
                         say(format!(
                             "brought {came} and gave back {back}, and we know of {} and {ours}",
                             payment.amount
