@@ -32,19 +32,16 @@ fn fill(path: &str, event: &str, order: &str, gallery: &str) -> String {
     } else {
         event
     };
-    match (path.find('{'), path.find('}')) {
-        (Some(start), Some(end)) => format!("{}{id}{}", &path[..start], &path[end + 1..]),
-        _ => path.to_owned(),
-    }
+    path.split('/').map(|part| if part.starts_with('{') { id } else { part }).collect::<Vec<_>>().join("/")
 }
 
 #[track_caller]
 fn refused(answer: Answer, path: &str, code: &str, case: &str) {
     assert_eq!(answer.status, 401, "{case} on {path}: {}", answer.body);
     // Where the gateway itself refuses, the body is API Gateway's.
-    if path.starts_with("/tickets/") {
+    if !path.starts_with("/platform/") {
         assert_eq!(answer.body["code"], code, "{case} on {path}: {}", answer.body);
-        assert_eq!(answer.body["success"], false);
+        assert!(answer.body["error"].is_string(), "{case} on {path}: {}", answer.body);
     }
 }
 
@@ -117,7 +114,7 @@ async fn no_protected_route_lets_a_bad_token_in() {
         for (case, token) in &tokens {
             let answer = app.call(method.clone(), &url).token(token).json(&json!({})).send().await;
             // The one place where the contract wants to hear of it (§3).
-            if path.ends_with("/auth/me") && *case == "nobody we know" {
+            if path == "/tickets/api/auth/me" && *case == "nobody we know" {
                 answer.refused(404, "USER_NOT_FOUND");
                 continue;
             }
@@ -135,7 +132,9 @@ async fn another_tenants_ids_are_not_found() {
     let gallery =
         app.post("/tickets/api/admin/gallery").token(&admin).json(&json!({"title": "G"})).send().await.expect(201);
     let gallery = gallery["gallery"]["id"].as_str().unwrap();
-    for (method, path) in protected_routes(&app).await.into_iter().filter(|(_, path)| path.contains('{')) {
+    let routes = protected_routes(&app).await.into_iter();
+    // The counter's are tried in `pos::guard`, with things of their own.
+    for (method, path) in routes.filter(|(_, path)| path.contains('{') && path.starts_with("/tickets/")) {
         let url = fill(&path, &sale.event, number_of(&placed), gallery);
         let body =
             if path.ends_with("/status") { json!({"status": "refunded"}) } else { json!({"title": "X", "name": "X"}) };
