@@ -1,4 +1,5 @@
-//! A card payment that no order has yet, and of which money is given back meanwhile: found by the storms (`chaos`).
+//! Card payments of which money is given back before an order has them, or before their order is paid: found by the storms
+//! (`chaos`).
 
 use domain::{
     money::Cents,
@@ -64,4 +65,27 @@ async fn whoever_dies_before_asking_what_went_back_leaves_it_to_the_sweeper() {
     assert_eq!(refunded(&owner, &order).await, 400);
     let left = pos.list_pending_refunds(ctx.now(), 100).await.unwrap();
     assert!(left.is_empty(), "asked for good: {left:?}");
+}
+
+#[tokio::test]
+async fn what_went_back_of_a_part_is_known_though_the_order_is_not_paid_yet() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let order = order(&app, &owner.token, "split", 1500, json!({})).await;
+    let wanted = json!({"amount": 10.0});
+    let made = owner.call(Method::POST, "/stripe/terminal/payment-intent").json(&wanted).send().await.expect(200);
+    let (intent, account) = (made["id"].as_str().unwrap(), made["stripeAccountId"].as_str().unwrap());
+    app.cloud.stripe().tap(intent, "4242424242424242");
+    let path = format!("/orders/{}/payments", id(&order));
+    let part = json!({"paymentMethod": "tap_to_pay", "amount": 1000, "stripePaymentIntentId": intent});
+    owner.call(Method::POST, &path).json(&part).send().await.expect(200);
+    let ctx = app.cloud.ctx("workers-payments");
+    let all = NewRefund { payment_intent: intent.to_owned(), ..NewRefund::default() };
+    ctx.stripe().unwrap().on_account(account).refund_intent(&all, "dashboard").await.unwrap();
+    app.cloud.drain().await;
+
+    let rest = json!({"paymentMethod": "cash", "amount": 500});
+    let paid = owner.call(Method::POST, &path).json(&rest).send().await.expect(200);
+    assert_eq!((paid["orderStatus"].as_str(), paid["remainingBalance"].as_i64()), (Some("completed"), Some(0)));
+    assert_eq!(refunded(&owner, &order).await, 1000);
 }

@@ -437,11 +437,18 @@ impl Order {
     /// Reserves a refund: it counts as given back from now on, so that two at once cannot give back more than was paid.
     pub fn refund(&self, amount: Cents, now: Timestamp) -> Result<Order, StepError> {
         self.in_any(&[Status::Completed])?;
+        self.mirror_refund(amount, now)
+    }
+
+    /// Money of one of its payments that somebody gave back at Stripe, however the order stands: one that is paid in part has
+    /// been paid that part all the same, and still wants the rest.
+    pub fn mirror_refund(&self, amount: Cents, now: Timestamp) -> Result<Order, StepError> {
         if amount <= Cents::ZERO || amount > self.refundable() {
             return Err(StepError::NothingLeft);
         }
         let refunded = self.refunded + amount;
-        let status = if refunded == self.paid { Status::Refunded } else { self.status };
+        let whole = refunded == self.paid && self.status == Status::Completed;
+        let status = if whole { Status::Refunded } else { self.status };
         Ok(Order { refunded, status, ..self.changed(now) })
     }
 

@@ -364,7 +364,7 @@ fn adopt(full: &FullOrder, payment: &Payment, intent: &str, refund: &CardRefund,
         tracing::warn!(order = %full.order.id, refund = refund.id, "more was refunded at Stripe than is left");
         return None;
     }
-    let after = full.order.refund(refund.amount, now).ok()?;
+    let after = full.order.mirror_refund(refund.amount, now).ok()?;
     let row = Refund {
         id: payment_id(&refund.id),
         payment: payment.id,
