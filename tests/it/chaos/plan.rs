@@ -72,7 +72,7 @@ pub(super) async fn storm(world: &Arc<World>, open: Open) {
         .collect();
     let faulty_stripe = dice.happens(0.2);
     let mut fresh = customers.clone();
-    let mut sales = open.counter.then(|| counter::Plan::new(dice));
+    let mut sales = open.counter.then(|| counter::Plan::new(dice, !open.gate));
     let (mut at_gate, mut at_counter) = (customers.len() * 8, sales.as_ref().map_or(0, counter::Plan::steps));
     let mut under_way = JoinSet::new();
     while at_gate + at_counter > 0 {

@@ -63,8 +63,10 @@ impl Sale {
 }
 
 impl Plan {
-    pub(in crate::chaos) fn new(dice: &Dice) -> Self {
-        Plan { fresh: (0..3 + dice.below(5)).map(|_| Sale::new(dice)).collect(), begun: vec![] }
+    /// Where nothing but the counter is open, more is sold.
+    pub(in crate::chaos) fn new(dice: &Dice, alone: bool) -> Self {
+        let sales = if alone { 6 + dice.below(5) } else { 2 + dice.below(4) };
+        Plan { fresh: (0..sales).map(|_| Sale::new(dice)).collect(), begun: vec![] }
     }
 
     /// Steps of the whole storm.
@@ -89,8 +91,8 @@ impl Plan {
             42..47 => Step::Simulate,
             47..51 => Step::Poll,
             51..54 => Step::Confirm,
-            54..57 => Step::GiveUp,
-            57..60 => Step::Steal,
+            54..56 => Step::GiveUp,
+            56..60 => Step::Steal,
             60..65 => Step::Cash,
             65..68 => Step::Hold,
             68..70 => Step::Edit,
