@@ -1,5 +1,6 @@
 //! Routes that can describe themselves, and do so only when somebody asks: the description of a function with a dozen
-//! routes takes longer to make than all else that it does before its first request, which has no use for it.
+//! routes takes longer to make than all else that it does before its first request, which has no use for it. What is
+//! built for Lambda (`--cfg lambda`, `.cargo/lambda.toml`) has none at all: it would be a tenth of the zip.
 
 use axum::{Router, handler::Handler, routing::MethodRouter};
 use utoipa::openapi::{HttpMethod, OpenApi};
@@ -23,8 +24,8 @@ type Describe = fn() -> UtoipaMethodRouter<Ctx>;
 pub struct Described {
     /// Path, and the handler for its methods.
     pub handlers: Vec<(String, MethodRouter<Ctx>)>,
-    /// The same as `utoipa` has it.
-    pub describe: Describe,
+    /// The same as `utoipa` has it; absent in what is built for Lambda.
+    pub describe: Option<Describe>,
 }
 
 impl Routes {
@@ -38,7 +39,7 @@ impl Routes {
         for (path, methods) in described.handlers {
             self.router = self.router.route(&path, methods);
         }
-        self.descriptions.push(described.describe);
+        self.descriptions.extend(described.describe);
         self
     }
 
@@ -75,8 +76,28 @@ macro_rules! routes {
     ($($handler:path),+ $(,)?) => {
         $crate::routes::Described {
             handlers: vec![$($crate::routes!(@handler $handler)),+],
-            describe: || $crate::routes::by_macro::routes!($($handler),+),
+            describe: $crate::describe!($($handler),+),
         }
+    };
+}
+
+/// The description of handlers, for [`routes!`].
+#[doc(hidden)]
+#[cfg(not(lambda))]
+#[macro_export]
+macro_rules! describe {
+    ($($handler:path),+) => {
+        Some(|| $crate::routes::by_macro::routes!($($handler),+))
+    };
+}
+
+/// None: nobody asks.
+#[doc(hidden)]
+#[cfg(lambda)]
+#[macro_export]
+macro_rules! describe {
+    ($($handler:path),+) => {
+        None
     };
 }
 
