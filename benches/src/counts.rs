@@ -9,11 +9,14 @@ use domain::{
 };
 use serde_json::Value;
 
-use crate::{meter::Cost, shop::Shop};
+use crate::{
+    meter::Cost,
+    shop::{Purpose, Shop},
+};
 
 /// Prints the table.
 pub async fn run() -> anyhow::Result<()> {
-    let shop = Shop::open(true).await?;
+    let shop = Shop::open(Purpose::Count).await?;
     let (event, tier) = shop.open_sale(3, 2500).await?;
     println!("| step | database calls | write units | read units |\n|---|---|---|---|");
 

@@ -4,6 +4,7 @@
 mod cold;
 mod counter;
 mod counts;
+mod link;
 mod meter;
 mod orders;
 mod shop;

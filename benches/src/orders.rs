@@ -4,14 +4,14 @@ use std::{fs, time::Instant};
 
 use futures_util::{StreamExt, stream};
 
-use crate::shop::Shop;
+use crate::shop::{Purpose, Shop};
 
 const ORDERS: usize = 3000;
 const CONCURRENCY: usize = 16;
 
 /// Prints the figures.
 pub async fn run() -> anyhow::Result<()> {
-    let shop = Shop::open(false).await?;
+    let shop = Shop::open(Purpose::Time).await?;
     let (event, tier) = shop.open_sale(1_000_000, 2500).await?;
     for _ in 0..200 {
         shop.order(&event, &tier, 1).await?;

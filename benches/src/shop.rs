@@ -8,7 +8,17 @@ use local::{Cloud, Data, Options};
 use runtime::{Aws, Ctx, Invoker};
 use serde_json::{Value, json};
 
-use crate::meter::Meter;
+use crate::{link, meter::Meter};
+
+/// What a shop is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To count: orders open a checkout session, as in production, and the link to the cloud is slow, so that calls that
+    /// do not wait for each other overlap.
+    Count,
+    /// To time.
+    Time,
+}
 
 /// What a benchmark works with.
 pub struct Shop {
@@ -23,14 +33,18 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens it. `stripe`: orders open a checkout session, as in production.
-    pub async fn open(stripe: bool) -> anyhow::Result<Self> {
+    /// Opens it.
+    pub async fn open(purpose: Purpose) -> anyhow::Result<Self> {
         let options = Options { port: 0, data: Data::Memory, demo: true, rate_limit: false, ..Options::default() };
         let cloud = Cloud::start(options).await?;
         cloud.drain().await;
         cloud.sources().pause();
+        let aws_url = match purpose {
+            Purpose::Count => link::slow(cloud.aws_url()).await?,
+            Purpose::Time => cloud.aws_url().to_owned(),
+        };
         let env = HashMap::from([
-            ("AWS_ENDPOINT_URL".to_owned(), cloud.aws_url().to_owned()),
+            ("AWS_ENDPOINT_URL".to_owned(), aws_url),
             ("AWS_ACCESS_KEY_ID".to_owned(), "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), "local".to_owned()),
         ]);
@@ -38,7 +52,7 @@ impl Shop {
         let aws = Aws::from_map(&env).with_interceptor(SharedInterceptor::new(meter.clone()));
         let base = cloud.ctx("tickets-orders");
         let mut settings = base.settings().clone();
-        if !stripe {
+        if purpose == Purpose::Time {
             settings.stripe_secret_key = None;
         }
         let ctx = Ctx::new(settings, aws, base.clock().clone())?;

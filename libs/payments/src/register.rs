@@ -11,7 +11,7 @@ use domain::{
     pos::order::{FullOrder, Method, Order, OrderId, Payment, Settlement, StepError},
 };
 use jiff::Timestamp;
-use store::{Store, StoreError};
+use store::{Store, StoreError, pos::order::Intent};
 
 use crate::{
     client::{PaymentIntentStatus, Stripe},
@@ -161,6 +161,14 @@ pub enum Settled {
     Unclaimed,
 }
 
+/// What the database knows of a card payment.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    intent: Option<Intent>,
+    /// The order that the payment names.
+    named: Option<FullOrder>,
+}
+
 /// Everything that a step needs.
 #[derive(Clone, Copy)]
 pub struct Register<'a> {
@@ -173,35 +181,36 @@ pub struct Register<'a> {
 }
 
 impl Register<'_> {
-    /// Links a card payment to an order, which waits for it from now on. Linking again changes nothing; another payment takes
-    /// the place of the first (contract §18, fallback to manual card). [`RegisterError::Taken`] when it is another order's,
-    /// or was given back.
+    /// Links a card payment, on this account, to an order as it was read; the order waits for it from now on. Linking again
+    /// changes nothing; another payment takes the place of the first (contract §18, fallback to manual card).
+    /// [`RegisterError::Taken`] when it is another order's, or was given back.
     pub async fn link_intent(
         &self,
-        org: OrgId,
-        order: OrderId,
+        mut full: FullOrder,
         intent: &str,
+        account: Option<&str>,
         method: Option<Method>,
-    ) -> Result<Order, RegisterError> {
+    ) -> Result<FullOrder, RegisterError> {
         crate::client::checked("pi_", intent).map_err(|_| RegisterError::UnknownIntent)?;
         let pos = self.store.pos();
         for _ in 0..ROUNDS {
-            let (full, terms) = tokio::try_join!(pos.load_order(org, order), pos.load_terms(org))?;
-            let FullOrder { order: before, payments, .. } = full.ok_or(RegisterError::NotFound)?;
-            let after = before.link(intent, terms.account.as_ref().map(|a| a.account.as_str()), method, self.now);
+            let before = &full.order;
+            let after = before.link(intent, account, method, self.now);
             let linked = before.intent.as_deref() == Some(intent);
             let unchanged = after.as_ref().is_ok_and(|after| {
                 linked
                     && (after.status, after.method, &after.account) == (before.status, before.method, &before.account)
             });
-            if unchanged || payments.iter().any(|payment| payment.intent.as_deref() == Some(intent)) {
-                return Ok(before);
+            if unchanged || full.payments.iter().any(|payment| payment.intent.as_deref() == Some(intent)) {
+                return Ok(full);
             }
             let after = after?;
-            match pos.link_intent(&before, &after, intent).await {
-                Ok(true) => return Ok(after),
+            match pos.link_intent(before, &after, intent).await {
+                Ok(true) => return Ok(FullOrder { order: after, ..full }),
                 Ok(false) => return Err(RegisterError::Taken),
-                Err(StoreError::Stale) => {}
+                Err(StoreError::Stale) => {
+                    full = pos.load_order(before.org, before.id).await?.ok_or(RegisterError::NotFound)?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -211,7 +220,13 @@ impl Register<'_> {
     /// Applies a card payment that succeeded: it pays its order, or is given back. However often, by whomever, and in whatever
     /// order it is reported, it has one effect (invariants 3, 6).
     pub async fn settle_intent(&self, notice: &IntentNotice) -> Result<Settled, RegisterError> {
-        let settled = self.settle(notice, false).await?;
+        self.settle_known_intent(notice, self.read_intent(notice.org, &notice.intent, notice.order).await?).await
+    }
+
+    /// The same where what the database knows of it has been read already. It may have changed since: every step is
+    /// conditional on what it was decided on.
+    pub async fn settle_known_intent(&self, notice: &IntentNotice, known: Known) -> Result<Settled, RegisterError> {
+        let settled = self.settle(notice, known, false).await?;
         let outcome = match settled {
             Settled::Paid(_) => "paid",
             Settled::AlreadyPaid(_) => "already paid",
@@ -231,15 +246,28 @@ impl Register<'_> {
         Ok(settled)
     }
 
-    /// `claimed`: the notice's order is the only one that may have it.
-    async fn settle(&self, notice: &IntentNotice, claimed: bool) -> Result<Settled, RegisterError> {
+    /// What the database knows of a card payment of `org`, and of the order that it names.
+    pub async fn read_intent(&self, org: OrgId, intent: &str, order: Option<OrderId>) -> Result<Known, RegisterError> {
         let pos = self.store.pos();
-        for _ in 0..ROUNDS {
-            let load = async |order: Option<OrderId>| match order {
-                Some(order) => pos.load_order(notice.org, order).await,
+        let named = async {
+            match order {
+                Some(order) => pos.load_order(org, order).await,
                 None => Ok(None),
+            }
+        };
+        let (intent, named) = tokio::try_join!(pos.load_intent(org, intent), named)?;
+        Ok(Known { intent, named })
+    }
+
+    /// `claimed`: the notice's order is the only one that may have it.
+    async fn settle(&self, notice: &IntentNotice, known: Known, claimed: bool) -> Result<Settled, RegisterError> {
+        let pos = self.store.pos();
+        let mut read = Some(known);
+        for _ in 0..ROUNDS {
+            let Known { intent: known, mut named } = match read.take() {
+                Some(known) => known,
+                None => self.read_intent(notice.org, &notice.intent, notice.order).await?,
             };
-            let (known, mut named) = tokio::try_join!(pos.load_intent(notice.org, &notice.intent), load(notice.order))?;
             let order = known.as_ref().map(|known| known.order).or(notice.order);
             let Some(order) = order else { return Ok(Settled::Unclaimed) };
             if claimed && notice.order != Some(order) {
@@ -248,7 +276,7 @@ impl Register<'_> {
             match known {
                 Some(known) if known.paid => return Ok(Settled::AlreadyPaid(order)),
                 Some(known) if known.returned => named = None,
-                _ if notice.order != Some(order) => named = load(Some(order)).await?,
+                _ if notice.order != Some(order) => named = pos.load_order(notice.org, order).await?,
                 _ => {}
             }
             // An order that is gone, or may not have it any more, cannot take it.
@@ -332,8 +360,10 @@ impl Register<'_> {
         tip: Cents,
     ) -> Result<(Order, Payment), RegisterError> {
         let pos = self.store.pos();
-        let (full, terms) = tokio::try_join!(pos.load_order(org, order), pos.load_terms(org))?;
-        if let Some(counted) = counted(full.ok_or(RegisterError::NotFound)?, intent) {
+        let terms = async { Ok(pos.load_terms(org).await?) };
+        let (known, terms) = tokio::try_join!(self.read_intent(org, intent, Some(order)), terms)?;
+        let full = known.named.as_ref().ok_or(RegisterError::NotFound)?;
+        if let Some(counted) = counted(full, intent) {
             return Ok(counted);
         }
         let account = terms.account.ok_or(RegisterError::NoAccount)?.account;
@@ -349,12 +379,12 @@ impl Register<'_> {
             return Err(RegisterError::TooLittle);
         }
         let notice = IntentNotice { order: Some(order), tip: Some(tip), method, ..notice };
-        match self.settle(&notice, true).await? {
+        match self.settle(&notice, known, true).await? {
             Settled::Returned | Settled::Unclaimed => Err(RegisterError::Returned),
             Settled::Paid(_) | Settled::AlreadyPaid(_) => {
                 self.mirror_unheard(org, &account, &notice.intent, order).await?;
                 let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
-                counted(full, intent).ok_or(RegisterError::NotFound)
+                counted(&full, intent).ok_or(RegisterError::NotFound)
             }
         }
     }
@@ -367,7 +397,7 @@ impl Register<'_> {
 }
 
 /// The order, and the payment that a card payment is to it.
-fn counted(full: FullOrder, intent: &str) -> Option<(Order, Payment)> {
-    let payment = full.payments.into_iter().find(|payment| payment.intent.as_deref() == Some(intent))?;
-    Some((full.order, payment))
+fn counted(full: &FullOrder, intent: &str) -> Option<(Order, Payment)> {
+    let payment = full.payments.iter().find(|payment| payment.intent.as_deref() == Some(intent))?;
+    Some((full.order.clone(), payment.clone()))
 }

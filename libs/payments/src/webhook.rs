@@ -3,6 +3,7 @@
 use domain::{
     ids::OrgId,
     mail::MailPolicy,
+    pos::connect::ConnectedAccount,
     tickets::{
         number::{OrderNumber, parse_reference},
         payment::{Payment, Provider},
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::{
     connect::{Connect, ConnectError},
     event::{EventKind, StripeEvent},
-    register::{IntentNotice, Register, RegisterError},
+    register::{IntentNotice, Register, RegisterError, order_on},
     terminal::CardIntent,
     till::{Outcome, Till, TillError, payment_of},
 };
@@ -140,12 +141,13 @@ pub async fn apply_connect_event(
         tracing::debug!(event = event.id, "event of an account without a payment");
         return Ok(());
     };
+    if event.kind == EventKind::PaymentSucceeded {
+        return settle_card(register, account, event).await;
+    }
     let Some(known) = store.pos().find_account(account).await? else {
-        tracing::warn!(event = event.id, account, "event of an account that is nobody's");
-        return Ok(());
+        return Ok(nobodys(account, event));
     };
     match event.kind {
-        EventKind::PaymentSucceeded => settle_card(register, &known.org, account, event).await,
         EventKind::PaymentFailed | EventKind::PaymentCanceled => {
             register.decline_intent(known.org, intent).await.map(drop)
         }
@@ -154,26 +156,43 @@ pub async fn apply_connect_event(
     }
 }
 
+fn nobodys(account: &str, event: &StripeEvent) {
+    tracing::warn!(event = event.id, account, "event of an account that is nobody's");
+}
+
 /// The event names the charge and does not hold it: Stripe is asked for the card's brand and digits, and the money does not
 /// wait for them.
-async fn settle_card(
-    register: &Register<'_>,
-    org: &OrgId,
-    account: &str,
-    event: &StripeEvent,
-) -> Result<(), RegisterError> {
+///
+/// Meanwhile the database is asked whose the account is, and all else that there is to know if it is whose the payment
+/// says: one round, before the one that writes.
+async fn settle_card(register: &Register<'_>, account: &str, event: &StripeEvent) -> Result<(), RegisterError> {
     let Ok(told) = CardIntent::deserialize(&event.object) else {
         tracing::error!(event = event.id, "a card payment that cannot be read");
         return Ok(());
     };
-    let asked = match register.stripe {
-        Some(stripe) => stripe.on_account(account).retrieve_intent(&told.id).await.ok(),
-        None => None,
+    let said = told.metadata.get("organization_id").and_then(|org| org.parse::<OrgId>().ok());
+    let read = async {
+        match said {
+            Some(org) => register.read_intent(org, &told.id, order_on(org, &told)).await.map(Some),
+            None => Ok(None),
+        }
     };
-    match IntentNotice::of(*org, account, asked.as_ref().unwrap_or(&told)) {
-        Some(notice) => register.settle_intent(&notice).await.map(drop),
-        None => Ok(()),
-    }
+    let ask = async {
+        match register.stripe {
+            Some(stripe) => stripe.on_account(account).retrieve_intent(&told.id).await.ok(),
+            None => None,
+        }
+    };
+    let pos = register.store.pos();
+    let (asked, owner, known) = tokio::join!(ask, pos.find_account(account), read);
+    let Some(ConnectedAccount { org, .. }) = owner? else { return Ok(nobodys(account, event)) };
+    let Some(notice) = IntentNotice::of(org, account, asked.as_ref().unwrap_or(&told)) else { return Ok(()) };
+    // What was read counts only of the organization whose account it is, and of the order that Stripe names.
+    let settled = match known?.filter(|_| said == Some(org) && notice.order == order_on(org, &told)) {
+        Some(known) => register.settle_known_intent(&notice, known).await,
+        None => register.settle_intent(&notice).await,
+    };
+    settled.map(drop)
 }
 
 async fn settle(till: &Till<'_>, number: OrderNumber, payment: Option<Payment>) -> Result<(), TillError> {

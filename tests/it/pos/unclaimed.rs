@@ -1,12 +1,18 @@
-//! Card payments of which money is given back before an order has them, or before their order is paid: found by the storms
-//! (`chaos`).
+//! Card payments of which money is given back before an order has them, or before their order is paid, as the storms
+//! (`chaos`) found them; and one that names another's order.
+
+use std::collections::BTreeMap;
 
 use domain::{
+    ids::OrgId,
     money::Cents,
-    pos::order::{Method as Paid, Payment, Settlement},
+    pos::{
+        connect::ConnectedAccount,
+        order::{Method as Paid, Payment, Settlement},
+    },
 };
 use jiff::SignedDuration;
-use payments::terminal::NewRefund;
+use payments::terminal::{Capture, CardKind, NewIntent, NewRefund};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -88,4 +94,39 @@ async fn what_went_back_of_a_part_is_known_though_the_order_is_not_paid_yet() {
     let paid = owner.call(Method::POST, &path).json(&rest).send().await.expect(200);
     assert_eq!((paid["orderStatus"].as_str(), paid["remainingBalance"].as_i64()), (Some("completed"), Some(0)));
     assert_eq!(refunded(&owner, &order).await, 1000);
+}
+
+/// An owner may write what they like on their own account's payments: whose an order is does not follow from it.
+#[tokio::test]
+async fn money_on_another_account_pays_nothing_here() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let order = order(&app, &owner.token, "tap_to_pay", 1000, json!({})).await;
+    let ctx = app.cloud.ctx("workers-payments");
+    let stripe = ctx.stripe().unwrap();
+    app.cloud.stripe().plant_account("acct_elsewhere", "Elsewhere");
+    let account = stripe.retrieve_account("acct_elsewhere").await.unwrap();
+    let elsewhere = ConnectedAccount::opened(OrgId::from_random([9; 16]), account.id, account.facts, ctx.now());
+    ctx.store().pos().open_account(&elsewhere).await.unwrap();
+    let claims = [("organization_id", &app.demo["org_id"]), ("orderId", &order["id"])];
+    let wanted = NewIntent {
+        amount: Cents(1000),
+        currency: "usd".into(),
+        payment_method_types: [CardKind::CardPresent],
+        capture_method: Capture::Automatic,
+        application_fee_amount: None,
+        description: None,
+        receipt_email: None,
+        metadata: BTreeMap::from(claims.map(|(name, value)| (name.to_owned(), value.as_str().unwrap().to_owned()))),
+    };
+    let made = stripe.on_account("acct_elsewhere").create_intent(&wanted, None).await.unwrap();
+    app.cloud.stripe().tap(&made.id, "4242424242424242");
+    app.cloud.drain().await;
+    let told = app.cloud.stripe().deliveries();
+    let told = told.iter().filter(|told| told.kind == "payment_intent.succeeded" && told.status == Some(200)).count();
+    assert_eq!(told, 1, "Stripe told of it");
+    let path = format!("/orders/{}", id(&order));
+    let shown = owner.get(&path).await.expect(200);
+    assert_eq!((&shown["status"], &shown["payments"]), (&json!("pending"), &Value::Null));
+    assert!(owner.get(&format!("{path}/payments")).await.expect(200)["payments"].as_array().unwrap().is_empty());
 }

@@ -43,9 +43,10 @@ pub(crate) async fn update_order(
     // Linking makes it `processing`.
     let status = input.status.map(Status::from).filter(|status| intent.is_none() || *status != Status::Processing);
     let edit = EditIn::from(input).read()?;
-    if let Some(intent) = &intent {
-        check_intent(&ctx, user.org, id.0, intent).await?;
-    }
+    let account = match &intent {
+        Some(intent) => check_intent(&ctx, user.org, id.0, intent).await?,
+        None => None,
+    };
     let decide = |order: &Order| {
         let edited = update(order, status, edit.clone(), user.user, ctx.now())?;
         // An intent that cannot be linked afterwards must not leave half of the change behind.
@@ -56,7 +57,7 @@ pub(crate) async fn update_order(
     };
     let mut full = step(&ctx, user.org, id, decide).await?;
     if let Some(intent) = &intent {
-        full.order = ctx.register().link_intent(user.org, full.order.id, intent, None).await?;
+        full = ctx.register().link_intent(full, intent, account.as_deref(), None).await?;
     }
     Ok(Json(OrderOut::from(&full)))
 }

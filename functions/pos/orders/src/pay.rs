@@ -54,10 +54,10 @@ pub(crate) async fn link_payment_intent(
     let order = id.0.ok_or_else(not_found)?;
     let (intent, method) = (input.stripe_payment_intent_id.trim(), input.payment_method.map(Method::from));
     // Both at once, and whatever is wrong with the order is told first.
-    let (full, checked) = tokio::join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent));
-    let (full, _) = (full?, checked?);
-    let linked = ctx.register().link_intent(user.org, order, intent, method).await?;
-    Ok(Json(OrderOut::from(&FullOrder { order: linked, ..full })))
+    let (full, account) = tokio::join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent));
+    let (full, account) = (full?, account?);
+    let linked = ctx.register().link_intent(full, intent, account.as_deref(), method).await?;
+    Ok(Json(OrderOut::from(&linked)))
 }
 
 /// The account of a card payment, which must be the organization's own and not another order's. Asks Stripe, where payments
