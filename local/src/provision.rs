@@ -1,18 +1,15 @@
 //! Makes what the template names and the AWS endpoint lacks, through the ordinary clients: the embedded endpoint on a first
 //! start, or whatever `AWS_ENDPOINT_URL` names.
 
+mod bucket;
 mod identity;
 mod table;
 
 use anyhow::Context as _;
-use aws_sdk_s3::types::{BucketLocationConstraint, CorsConfiguration, CorsRule, CreateBucketConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
 use runtime::Aws;
 
-use crate::template::{
-    REGION, Template,
-    model::{BucketSpec, QueueSpec},
-};
+use crate::template::{Template, model::QueueSpec};
 
 /// What functions need besides what the template can refer to.
 #[derive(Debug, Clone, Default)]
@@ -27,9 +24,9 @@ pub struct Provisioned {
 pub async fn provision(template: &mut Template, aws: &Aws) -> anyhow::Result<Provisioned> {
     let (tables, buckets, pools) = (template.tables()?, template.buckets()?, template.user_pools()?);
     let identities = template.email_identities()?;
-    let (dynamodb, s3, cognito) = (aws.dynamodb(), s3_client(aws), aws.cognito());
+    let (dynamodb, cognito) = (aws.dynamodb(), aws.cognito());
     let made_tables = futures_util::future::try_join_all(tables.iter().map(|table| table::ensure(&dynamodb, table)));
-    let made_buckets = futures_util::future::try_join_all(buckets.iter().map(|bucket| ensure_bucket(&s3, bucket)));
+    let made_buckets = futures_util::future::try_join_all(buckets.iter().map(|bucket| bucket::ensure(aws, bucket)));
     let made_pools = futures_util::future::try_join_all(pools.iter().map(|pool| identity::ensure(&cognito, pool)));
     let mailing = ensure_email_identities(aws, &identities);
     let (streams, _, pools, (), ()) =
@@ -88,45 +85,6 @@ async fn ensure_queue(client: &aws_sdk_sqs::Client, queue: &QueueSpec) -> anyhow
         client.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn).send().await?;
     let arn = attributes.attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
     Ok((url, arn.with_context(|| format!("queue {} has no ARN", queue.name))?))
-}
-
-/// With path-style addresses wherever the endpoint is not AWS's own. Functions do without this client (`runtime::files`).
-fn s3_client(aws: &Aws) -> aws_sdk_s3::Client {
-    let mut config = aws_sdk_s3::config::Builder::from(aws.sdk_config());
-    if let Some(url) = aws.endpoint("s3") {
-        config = config.endpoint_url(url).force_path_style(true);
-    }
-    aws_sdk_s3::Client::from_conf(config.build())
-}
-
-async fn ensure_bucket(client: &aws_sdk_s3::Client, bucket: &BucketSpec) -> anyhow::Result<()> {
-    if client.head_bucket().bucket(&bucket.name).send().await.is_err() {
-        let place =
-            CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(REGION)).build();
-        let create = client.create_bucket().bucket(&bucket.name).create_bucket_configuration(place);
-        create.send().await.with_context(|| format!("creating bucket {}", bucket.name))?;
-    }
-    if bucket.cors.is_empty() {
-        return Ok(());
-    }
-    let rules = bucket.cors.iter().map(|rule| {
-        CorsRule::builder()
-            .set_allowed_origins(Some(rule.allowed_origins.clone()))
-            .set_allowed_methods(Some(rule.allowed_methods.clone()))
-            .set_allowed_headers(Some(rule.allowed_headers.clone()))
-            .set_expose_headers(Some(rule.exposed_headers.clone()))
-            .set_max_age_seconds(rule.max_age)
-            .build()
-    });
-    let cors = CorsConfiguration::builder().set_cors_rules(Some(rules.collect::<Result<_, _>>()?)).build()?;
-    client
-        .put_bucket_cors()
-        .bucket(&bucket.name)
-        .cors_configuration(cors)
-        .send()
-        .await
-        .with_context(|| format!("setting CORS of bucket {}", bucket.name))?;
-    Ok(())
 }
 
 async fn ensure_email_identities(aws: &Aws, identities: &[String]) -> anyhow::Result<()> {

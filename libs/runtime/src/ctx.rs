@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::{
     clock::Clock,
     files::Files,
+    parameters::{Parameter, read_parameters},
     rate::RateLimiter,
     settings::{Settings, SettingsError},
 };
@@ -109,11 +110,6 @@ impl Aws {
         self
     }
 
-    /// What all clients are made from, for tools that need one that functions do not.
-    pub fn sdk_config(&self) -> &SdkConfig {
-        &self.sdk
-    }
-
     /// The region, `eu-central-1`.
     pub fn region(&self) -> &str {
         &self.region
@@ -149,10 +145,6 @@ impl Aws {
     client!(
         /// A Cognito client.
         cognito, aws_sdk_cognitoidentityprovider, "cognito_identity_provider"
-    );
-    client!(
-        /// A parameter store client.
-        ssm, aws_sdk_ssm, "ssm"
     );
 }
 
@@ -203,11 +195,11 @@ impl Ctx {
     /// A context from the process environment, as a Lambda starts; fetches the secrets when `SECRETS_PATH` is set.
     pub async fn from_env() -> Result<Self, SettingsError> {
         let mut map: HashMap<String, String> = std::env::vars().collect();
-        let aws = Aws::from_map(&map);
+        let (aws, clock) = (Aws::from_map(&map), Clock::default());
         if let Some(path) = map.get("SECRETS_PATH").filter(|path| !path.is_empty()).cloned() {
-            map.extend(read_secrets(&aws, &path).await?);
+            map.extend(read_secrets(&aws, &path, clock.now()).await?);
         }
-        Ctx::new(Settings::from_map(&map)?, aws, Clock::default())
+        Ctx::new(Settings::from_map(&map)?, aws, clock)
     }
 
     /// The database.
@@ -340,28 +332,12 @@ pub fn parse_user(sub: &str) -> Option<UserId> {
     sub.parse().ok()
 }
 
-async fn read_secrets(aws: &Aws, path: &str) -> Result<HashMap<String, String>, SettingsError> {
-    let failed = || SettingsError::Secrets(path.to_owned());
-    let mut pages = aws
-        .ssm()
-        .get_parameters_by_path()
-        .path(path.trim_end_matches('/'))
-        .with_decryption(true)
-        .into_paginator()
-        .send();
-    let mut secrets = HashMap::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| {
-            tracing::error!(?error, path, "reading secrets failed");
-            failed()
-        })?;
-        for parameter in page.parameters() {
-            let (Some(name), Some(value)) = (parameter.name(), parameter.value()) else { continue };
-            let name = name.rsplit('/').next().unwrap_or(name);
-            if Settings::SECRET_NAMES.contains(&name) {
-                secrets.insert(name.to_owned(), value.to_owned());
-            }
-        }
-    }
-    Ok(secrets)
+async fn read_secrets(aws: &Aws, path: &str, now: Timestamp) -> Result<HashMap<String, String>, SettingsError> {
+    let parameters = read_parameters(aws, path.trim_end_matches('/'), now).await.map_err(|error| {
+        tracing::error!(%error, path, "reading secrets failed");
+        SettingsError::Secrets(path.to_owned())
+    })?;
+    let short = |Parameter { name, value }: Parameter| (name.rsplit('/').next().unwrap_or(&name).to_owned(), value);
+    let secrets = parameters.into_iter().map(short);
+    Ok(secrets.filter(|(name, _)| Settings::SECRET_NAMES.contains(&name.as_str())).collect())
 }

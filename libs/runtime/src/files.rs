@@ -3,21 +3,17 @@
 
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::{
-    http_request::{
-        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-        UriPathNormalizationMode, sign,
-    },
-    sign::v4,
-};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
 use net::Limits;
 use tokio::time::Instant;
 
-use crate::{Aws, error::ApiError};
+use crate::{
+    Aws,
+    error::ApiError,
+    signature::{Service, add_signature},
+};
 
 const ATTEMPTS: u32 = 4;
 /// One attempt. Within a region a picture takes a fraction of a second.
@@ -138,7 +134,8 @@ impl Files<'_> {
     }
 
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, FilesError> {
-        sign_for_s3(&mut request, self.aws.credentials(), self.aws.region(), self.now)?;
+        let (credentials, region) = (self.aws.credentials(), self.aws.region());
+        add_signature(&mut request, Service::S3, credentials, region, self.now).map_err(not_sent)?;
         let deadline = Instant::now() + TOTAL;
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
@@ -166,35 +163,6 @@ fn is_key(key: &str) -> bool {
 
 fn not_sent(error: impl std::fmt::Display) -> FilesError {
     FilesError::Refused { status: 400, code: error.to_string() }
-}
-
-/// Adds S3's signature (SigV4 with the body's SHA-256, which S3 compares with what arrives).
-fn sign_for_s3(
-    request: &mut Request<Bytes>,
-    credentials: &Credentials,
-    region: &str,
-    now: Timestamp,
-) -> Result<(), FilesError> {
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    let identity = credentials.clone().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("s3")
-        .time(now.into())
-        .settings(settings)
-        .build()
-        .map_err(not_sent)?
-        .into();
-    let headers = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let (method, uri) = (request.method().as_str(), request.uri().to_string());
-    let signable = SignableRequest::new(method, uri, headers, SignableBody::Bytes(request.body())).map_err(not_sent)?;
-    let (instructions, _) = sign(signable, &params).map_err(not_sent)?.into_parts();
-    instructions.apply_to_request_http1x(request);
-    Ok(())
 }
 
 fn read(answer: Result<Response<Bytes>, net::Error>) -> Result<Response<Bytes>, FilesError> {

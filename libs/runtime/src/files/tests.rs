@@ -64,7 +64,7 @@ fn signatures_are_amazons() {
     // Their example spells the host without the region, and asks for a range.
     *request.uri_mut() = "https://examplebucket.s3.amazonaws.com/test.txt".parse().unwrap();
     request.headers_mut().insert("range", HeaderValue::from_static("bytes=0-9"));
-    sign_for_s3(&mut request, aws.credentials(), "us-east-1", files(&aws).now).unwrap();
+    add_signature(&mut request, Service::S3, aws.credentials(), "us-east-1", files(&aws).now).unwrap();
     assert_eq!(
         request.headers()["authorization"],
         "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, \
