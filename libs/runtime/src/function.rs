@@ -11,7 +11,12 @@ use serde_json::Value;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 
-use crate::{ctx::Ctx, routes::Routes, surface::Surface, telemetry};
+use crate::{
+    ctx::Ctx,
+    routes::{Routes, Routing},
+    surface::Surface,
+    telemetry,
+};
 
 /// What an event handler may fail with; the platform logs it and delivers the event again.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -76,20 +81,14 @@ impl Function {
     /// Binds the function to its context.
     pub fn into_invoker(self, ctx: Ctx) -> Invoker {
         Invoker(Arc::new(match self {
-            Function::Http(served) => {
-                let surfaces = served.into_iter().enumerate().map(|(at, (surface, routes))| {
-                    let router = routes.into_router();
-                    if at == 0 { surface.wrap_all(router, &ctx) } else { surface.wrap(router, &ctx) }
-                });
-                Bound::Http(surfaces.fold(Router::new(), Router::merge).with_state(ctx))
-            }
+            Function::Http(served) => Bound::Http(Routing { served, ctx }),
             Function::Event(handler) => Bound::Event(ctx, handler),
         }))
     }
 }
 
 enum Bound {
-    Http(Router),
+    Http(Routing),
     Event(Ctx, EventHandler),
 }
 
@@ -101,7 +100,7 @@ impl Invoker {
     /// Handles one event and returns what the function answers, both as Lambda's JSON.
     pub async fn invoke(&self, event: Value, context: Context) -> Result<Value, BoxError> {
         match &*self.0 {
-            Bound::Http(router) => invoke_http(router.clone(), event, context).await,
+            Bound::Http(routing) => invoke_http(routing, event, context).await,
             Bound::Event(ctx, handler) => {
                 let request_id = context.request_id;
                 telemetry::in_request(&request_id, handler.0(ctx.clone(), event)).await
@@ -111,9 +110,9 @@ impl Invoker {
 }
 
 /// Through `lambda_http`, which reads API Gateway's events (and function URLs', which have the same shape).
-async fn invoke_http(router: Router, event: Value, context: Context) -> Result<Value, BoxError> {
+async fn invoke_http(routing: &Routing, event: Value, context: Context) -> Result<Value, BoxError> {
     let event: LambdaRequest = serde_json::from_value(event)?;
-    let service = tower::service_fn(move |request: Request| call(router.clone(), request));
+    let service = tower::service_fn(|request: Request| call(routing.router(request.uri().path()), request));
     let answer = Adapter::from(service).call(LambdaEvent::new(event, context)).await?;
     Ok(serde_json::to_value(answer)?)
 }

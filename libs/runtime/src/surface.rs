@@ -67,15 +67,12 @@ impl Surface {
         Value::Object(body)
     }
 
-    /// Surrounds routes as [`Surface::wrap`] does, and takes the requests that no route does.
-    pub(crate) fn wrap_all(self, routes: Router<Ctx>, ctx: &Ctx) -> Router<Ctx> {
-        self.wrap(routes.fallback(unknown_route), ctx)
-    }
-
-    /// Surrounds routes with what all of them share: body limit, rate limit, errors, request id.
+    /// Surrounds routes with what all of them share: body limit, rate limit, errors, request id. A request that none of
+    /// them takes is refused.
     pub(crate) fn wrap(self, routes: Router<Ctx>, ctx: &Ctx) -> Router<Ctx> {
         let around = Around { surface: self, ctx: ctx.clone() };
         routes
+            .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(middleware::from_fn_with_state(around, around_request))
