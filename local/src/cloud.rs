@@ -25,6 +25,7 @@ use crate::{
     gateway::Gateway,
     lambda_watch::LambdaWatch,
     page::{self, PageState},
+    play::Play,
     provision::provision,
     requests::Requests,
     secrets,
@@ -56,6 +57,8 @@ pub struct Options {
     pub demo: bool,
     /// Whether e-mail is left unconfigured, so that mails stay pending.
     pub without_mail: bool,
+    /// Whether no service account asks Google Play about purchases, so that they are known by Google's notices alone.
+    pub without_play: bool,
     /// A running `cargo lambda watch` that events are sent to, such as `http://127.0.0.1:9000`, instead of functions in this
     /// process.
     pub via_lambda: Option<String>,
@@ -82,6 +85,7 @@ impl Default for Options {
             rate_limit: true,
             demo: false,
             without_mail: false,
+            without_play: false,
             via_lambda: None,
             log: "info".to_owned(),
             template: TEMPLATE.to_owned(),
@@ -98,6 +102,7 @@ pub struct Cloud {
     aws_url: String,
     endpoint: Option<Endpoint>,
     stripe: Stripe,
+    play: Play,
     functions: Arc<Functions>,
     requests: Arc<Requests>,
     sources: Arc<Sources>,
@@ -125,13 +130,18 @@ impl Cloud {
         let aws = Aws::from_map(&aws_env);
         let stripe = start_stripe(&options, &url, &secrets, data_dir.clone()).await?;
         let clock = Clock::default();
+        let play = Play::new(&url, clock.clone())?;
 
         let mut template = Template::parse(&options.template, &parameters(&options, &url, &aws)?)?;
         let provisioned = provision(&mut template, &aws).await?;
         let api = template.api()?;
         let specs = template.functions()?;
         let jwks_url = jwks_url(&aws, &provisioned);
-        let env = local_env(&stripe, secrets, &provisioned, &jwks_url, Apple::shared()?.root());
+        let mut env = local_env(&stripe, secrets, &provisioned, &jwks_url, Apple::shared()?.root());
+        if !options.without_play {
+            env.insert("GOOGLE_SERVICE_ACCOUNT".to_owned(), play.service_account());
+            env.insert("GOOGLE_PLAY_BASE".to_owned(), play.base().to_owned());
+        }
         let function_aws = options.interceptors.iter().fold(aws.clone(), |aws, one| aws.with_interceptor(one.clone()));
         let bound = bind(&specs, &env, &function_aws, &clock)?;
         let environments = Arc::new(environments(&specs, &env, &aws_env));
@@ -173,7 +183,8 @@ impl Cloud {
         });
         let gateway = Gateway::new(api, functions.clone(), requests.clone(), clock.clone(), &jwks_url);
         let (stop, stopping) = watch::channel(false);
-        let router = page.merge(show_environments(environments.clone())).merge(Arc::new(gateway).router());
+        let page = page.merge(show_environments(environments.clone())).merge(play.router());
+        let router = page.merge(Arc::new(gateway).router());
         let server = serve(listener, router, stopping);
         sources.resume();
         let aws_url = aws.endpoint("dynamodb").unwrap_or_default().to_owned();
@@ -182,6 +193,7 @@ impl Cloud {
             aws_url,
             endpoint,
             stripe,
+            play,
             functions,
             requests,
             sources,
@@ -217,6 +229,11 @@ impl Cloud {
     /// What stands in for Stripe.
     pub fn stripe(&self) -> &Stripe {
         &self.stripe
+    }
+
+    /// What stands in for Google Play.
+    pub fn play(&self) -> &Play {
+        &self.play
     }
 
     /// The context that a function has.

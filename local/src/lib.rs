@@ -2,7 +2,7 @@
 //!
 //! [`Cloud::start`] reads `infra/template.yaml`, makes what it names on an AWS endpoint of its own, binds every function, and
 //! serves. From outside to inside: [`gateway`] (HTTP to Lambda events), [`functions`] (who is invoked), [`sources`] (queues,
-//! stream, schedules), [`aws`] and [`stripe`] (what functions talk to). [`template`] and [`provision`] say what there is;
+//! stream, schedules), [`aws`], [`stripe`] and [`play`] (what functions talk to). [`template`] and [`provision`] say what there is;
 //! [`seed`], [`page`], [`demo`] are for the person who looks.
 
 pub mod apple;
@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod lambda_watch;
 mod openapi;
 pub mod page;
+pub mod play;
 pub mod provision;
 pub mod requests;
 pub mod secrets;

@@ -11,12 +11,13 @@ use local::template::{TEMPLATE, function_name, intrinsics::to_json};
 use runtime::Settings;
 use serde_json::{Value, json};
 
-/// Settings that the template leaves out: four point at stand-ins, two let in what a deployment must not.
+/// Settings that the template leaves out: five point at stand-ins, two let in what a deployment must not.
 const NOT_DEPLOYED: &[&str] = &[
     "ACCEPT_UNSIGNED_WEBHOOKS",
     "ALLOW_PRIVATE_ENDPOINTS",
     "APPLE_ROOTS",
     "GOOGLE_JWKS_URL",
+    "GOOGLE_PLAY_BASE",
     "JWKS_URL",
     "STRIPE_API_BASE",
 ];

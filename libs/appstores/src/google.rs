@@ -49,9 +49,18 @@ pub fn reference(purchase_token: &str) -> String {
     hex::encode(Sha256::digest(format!("google purchase\0{purchase_token}")))
 }
 
+/// A notice of a subscription, and the purchase token that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoogleNotice {
+    /// What has changed.
+    pub notice: StoreNotice,
+    /// By which Google can be asked how the subscription stands.
+    pub token: String,
+}
+
 /// What a message says of a subscription of `package`. `None` for what cannot be read, is another app's, or changes nothing:
 /// all of these are acknowledged, since they would come again for ever.
-pub fn read_notice(message: &Message, package: &str) -> Option<StoreNotice> {
+pub fn read_notice(message: &Message, package: &str) -> Option<GoogleNotice> {
     let data = STANDARD.decode(&message.data).ok()?;
     let notification: DeveloperNotification = serde_json::from_slice(&data).ok()?;
     if notification.package_name != package {
@@ -64,7 +73,7 @@ pub fn read_notice(message: &Message, package: &str) -> Option<StoreNotice> {
         (None, Some(voided)) => (voided.purchase_token, Change::Ended),
         (None, None) => return None,
     };
-    Some(StoreNotice { reference: reference(&token), change, at })
+    Some(GoogleNotice { notice: StoreNotice { reference: reference(&token), change, at }, token })
 }
 
 /// Contract §16: Google's numbers.
@@ -107,7 +116,8 @@ mod tests {
     const PACKAGE: &str = "co.lumapos.app";
 
     fn read(notification: &Value) -> Option<StoreNotice> {
-        read_notice(&Message { data: STANDARD.encode(notification.to_string()) }, PACKAGE)
+        let read = read_notice(&Message { data: STANDARD.encode(notification.to_string()) }, PACKAGE);
+        read.map(|read| read.notice)
     }
 
     fn notification(kind: i64) -> Value {

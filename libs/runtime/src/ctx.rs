@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use appstores::{Apple, Play, Stores};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
     interceptors::SharedInterceptor, stalled_stream_protection::StalledStreamProtectionConfig,
@@ -162,6 +163,7 @@ struct Inner {
     verifier: OnceLock<TokenVerifier>,
     push_verifier: OnceLock<Option<PushVerifier>>,
     service_keys: Option<ServiceKeys>,
+    stores: OnceLock<Stores>,
     stripe: OnceLock<Option<Stripe>>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
     ses: OnceLock<aws_sdk_sesv2::Client>,
@@ -186,6 +188,7 @@ impl Ctx {
             verifier: OnceLock::new(),
             push_verifier: OnceLock::new(),
             service_keys,
+            stores: OnceLock::new(),
             stripe: OnceLock::new(),
             sqs: OnceLock::new(),
             ses: OnceLock::new(),
@@ -268,6 +271,24 @@ impl Ctx {
     /// Verifies service tokens; absent when none are configured.
     pub fn service_keys(&self) -> Option<&ServiceKeys> {
         self.0.service_keys.as_ref()
+    }
+
+    /// The app stores' purchases, proven.
+    pub fn stores(&self) -> &Stores {
+        self.0.stores.get_or_init(|| {
+            let s = &self.settings().stores;
+            let apple = s.apple_bundle_id.clone().map(|bundle_id| Apple {
+                bundle_id,
+                app_id: s.apple_app_id,
+                sandbox: s.apple_sandbox,
+                roots: s.apple_roots.clone(),
+            });
+            let play =
+                s.google_package.as_deref().zip(s.google_service_account.as_deref()).map(|(package, account)| {
+                    Play::new(account, package, s.google_play_base.as_deref(), self.0.aws.net().clone())
+                });
+            Stores { apple, google_package: s.google_package.clone(), play }
+        })
     }
 
     /// Stripe; absent when payments are not configured.

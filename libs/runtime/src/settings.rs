@@ -41,6 +41,11 @@ pub struct StoreSettings {
     pub google_push_account: Option<String>,
     /// Where the keys of Google's tokens are.
     pub google_jwks_url: String,
+    /// The key of the service account that asks Google about purchases, as Google's console gives it out (JSON); absent leaves
+    /// them to Google's notices alone.
+    pub google_service_account: Option<String>,
+    /// Address of Google Play's Developer API, when it is not Google's own.
+    pub google_play_base: Option<String>,
 }
 
 /// Google's own keys.
@@ -152,6 +157,7 @@ impl Settings {
         "GOOGLE_PUSH_AUDIENCE",
         "GOOGLE_PUSH_ACCOUNT",
         "GOOGLE_JWKS_URL",
+        "GOOGLE_PLAY_BASE",
         "ALLOW_PRIVATE_ENDPOINTS",
         "USER_POOL_ID",
         "USER_POOL_CLIENT_ID",
@@ -173,6 +179,7 @@ impl Settings {
     pub const SECRET_NAMES: &[&str] = &[
         "USER_POOL_CLIENT_SECRET",
         "STRIPE_SECRET_KEY",
+        "GOOGLE_SERVICE_ACCOUNT",
         "TICKETS_WEBHOOK_SECRETS",
         "STRIPE_WEBHOOK_SECRETS",
         "STRIPE_CONNECT_WEBHOOK_SECRETS",
@@ -225,6 +232,8 @@ impl Settings {
                 google_push_audience: get("GOOGLE_PUSH_AUDIENCE").map(str::to_owned),
                 google_push_account: get("GOOGLE_PUSH_ACCOUNT").map(str::to_owned),
                 google_jwks_url: get("GOOGLE_JWKS_URL").unwrap_or(GOOGLE_JWKS).to_owned(),
+                google_service_account: get("GOOGLE_SERVICE_ACCOUNT").map(str::to_owned),
+                google_play_base: get("GOOGLE_PLAY_BASE").map(str::to_owned),
             },
             allow_private_endpoints: get("ALLOW_PRIVATE_ENDPOINTS") == Some("true"),
             user_pool_id: text("USER_POOL_ID")?,

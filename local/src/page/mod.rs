@@ -12,6 +12,7 @@
 //! | `GET /_local/requests` | requests and invocations, newest first |
 //! | `POST /_local/clock {"advanceSeconds": n}` | sets the clock forward that functions, Stripe and sign-in tokens go by |
 //! | `POST /_local/schedules/{function}` | invokes a scheduled function now |
+//! | `PUT /_local/play/purchases/{token}` | makes Google Play know a purchase (`crate::play`) |
 //!
 //! Plain HTML with its style and script inside: it works without any network.
 

@@ -43,6 +43,8 @@ async fn bought(app: &App, platform: Platform, reference: String) {
         expires_at: Some(now + SignedDuration::from_hours(24)),
         is_trial: false,
         revoked: false,
+        standing: None,
+        replaces: None,
         at: now - SignedDuration::from_hours(1),
     };
     pos.link_purchase(org(app), before.user, &purchase, now).await.unwrap();

@@ -1,11 +1,11 @@
-//! Purchases in the app stores: made an organization's subscription, and looked at again. What the store signed or told us
-//! counts; what a client says of it does not.
+//! Purchases in the app stores: made an organization's subscription, and looked at again. What the store signed, answered or
+//! told us counts; what a client says of it does not.
 
-use appstores::{Apple, ProofError, Stores};
+use appstores::{Proof, ProofError, google};
 use axum::extract::State;
 use domain::{
     pos::{
-        billing::{LinkError, Purchase},
+        billing::LinkError,
         subscription::{Platform, Subscription},
         tier::Tier,
     },
@@ -19,7 +19,7 @@ use runtime::{
     session::{self, Manager},
 };
 use serde::{Deserialize, Serialize};
-use store::pos::subscription::LinkPurchaseError;
+use store::pos::subscription::{LinkPurchaseError, Noticed};
 use utoipa::ToSchema;
 
 /// Where it was bought.
@@ -104,17 +104,6 @@ pub(crate) struct ReceiptOut {
     auto_renewing: Option<bool>,
 }
 
-fn stores(ctx: &Ctx) -> Stores {
-    let settings = &ctx.settings().stores;
-    let apple = settings.apple_bundle_id.clone().map(|bundle_id| Apple {
-        bundle_id,
-        app_id: settings.apple_app_id,
-        sandbox: settings.apple_sandbox,
-        roots: settings.apple_roots.clone(),
-    });
-    Stores { apple, google_package: settings.google_package.clone() }
-}
-
 fn unproven(error: ProofError) -> ApiError {
     let text = error.to_string();
     match error {
@@ -123,7 +112,12 @@ fn unproven(error: ProofError) -> ApiError {
             tracing::warn!(%error, "a receipt was refused");
             ApiError::bad_request("INVALID_RECEIPT", text)
         }
-        ProofError::OtherProduct => ApiError::bad_request("INVALID_RECEIPT", text),
+        ProofError::OtherProduct | ProofError::Unknown => ApiError::bad_request("INVALID_RECEIPT", text),
+        ProofError::Pending => ApiError::new(StatusCode::CONFLICT, "PURCHASE_UNCONFIRMED", text),
+        ProofError::Unanswered(error) => {
+            tracing::error!(%error, "Google could not be asked about a purchase");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", text)
+        }
     }
 }
 
@@ -140,36 +134,42 @@ fn not_linked(error: LinkPurchaseError) -> ApiError {
 
 /// Makes a purchase the organization's subscription, which becomes pro.
 ///
-/// A purchase belongs to one organization for ever: another one's proof of it is 409 `PURCHASE_TAKEN`. Google Play's is known
-/// once Google has told us of it, moments after the purchase: until then it is 409 `PURCHASE_UNCONFIRMED`.
+/// A purchase belongs to one organization for ever: another one's proof of it is 409 `PURCHASE_TAKEN`. Google is asked about
+/// one of Google Play, and its purchase is acknowledged there once it is linked; one whose payment is still awaited is 409
+/// `PURCHASE_UNCONFIRMED`. So is, where this deployment cannot ask Google, one that Google has not told us of yet.
 #[utoipa::path(post, path = "/pos/auth/link-iap-purchase", tag = "pos billing", security(("bearer" = [])),
     extensions(("x-role" = json!(session::MANAGER))), request_body = LinkIn,
     responses(
+        PosSessionErrors,
         (status = 200, body = LinkOut),
         (status = 400, body = PosError,
             description = "`VALIDATION_ERROR`, `INVALID_RECEIPT`, `PURCHASE_EXPIRED`, `ALREADY_SUBSCRIBED` on the web"),
         (status = 409, body = PosError, description = "`PURCHASE_TAKEN`, `PURCHASE_UNCONFIRMED`"),
-        PosSessionErrors,
+        (status = 503, body = PosError,
+            description = "`STORE_UNAVAILABLE`: Google does not answer, and nothing was written. `STORE_NOT_CONFIGURED`"),
     ))]
 pub(crate) async fn link_iap_purchase(
     State(ctx): State<Ctx>,
     manager: Manager,
     Json(input): Json<LinkIn>,
 ) -> Result<Json<LinkOut>, ApiError> {
-    let purchase = stores(&ctx).prove(input.platform.into(), input.purchase_token.trim()).map_err(unproven)?;
-    let linked = ctx.store().pos().link_purchase(manager.org, manager.user, &purchase, ctx.now()).await;
+    let (token, now) = (input.purchase_token.trim(), ctx.now());
+    let proof = ctx.stores().prove(input.platform.into(), token, now).await.map_err(unproven)?;
+    let linked = ctx.store().pos().link_purchase(manager.org, manager.user, &proof.purchase, now).await;
     let linked = linked.map_err(not_linked)?;
+    ctx.stores().acknowledge(&proof, token, now).await;
     Ok(Json(LinkOut { message: "Purchase linked successfully", subscription_id: linked.id.to_string() }))
 }
 
 /// Says whether a purchase is the organization's subscription and still good. A newer proof of it is taken in, so that a
-/// renewal counts before the store's notice of it comes.
+/// renewal counts before the store's notice of it comes; Google is asked about its own each time.
 #[utoipa::path(post, path = "/pos/billing/validate-receipt", tag = "pos billing", security(("bearer" = [])),
     extensions(("x-role" = json!(session::MANAGER))), request_body = ReceiptIn,
     responses(
+        PosSessionErrors,
         (status = 200, body = ReceiptOut),
         (status = 400, body = PosError, description = "`VALIDATION_ERROR`, `NOT_A_STORE_SUBSCRIPTION`"),
-        PosSessionErrors,
+        (status = 503, body = PosError, description = "`STORE_UNAVAILABLE`: Google does not answer. `STORE_NOT_CONFIGURED`"),
     ))]
 pub(crate) async fn validate_receipt(
     State(ctx): State<Ctx>,
@@ -181,25 +181,21 @@ pub(crate) async fn validate_receipt(
     let known = known.filter(|known| known.platform != Platform::Stripe).ok_or_else(|| {
         ApiError::bad_request("NOT_A_STORE_SUBSCRIPTION", "Your subscription is not one of an app store")
     })?;
-    let platform = Platform::from(input.platform);
-    if platform != known.platform || known.store_reference.is_none() {
+    let (platform, receipt) = (input.platform.into(), input.receipt.trim());
+    if !may_be(&known, platform, receipt) {
         return Ok(Json(ReceiptOut::default()));
     }
-    let proven = match stores(&ctx).prove(platform, input.receipt.trim()) {
-        Ok(purchase) => Some(purchase),
-        Err(ProofError::NotConfigured) => return Err(unproven(ProofError::NotConfigured)),
-        Err(error) => {
-            tracing::info!(%error, "a receipt proves nothing");
-            None
-        }
-    };
+    let proof = proof_of(&ctx, platform, receipt).await?;
     // Apps of before sent a receipt that only Apple can read. Which purchase is meant says the transaction then, and what is
     // known of it was signed: nothing of what is answered comes from the client.
-    let reference = proven.as_ref().map_or(input.transaction_id.trim(), |purchase| purchase.reference.as_str());
+    let reference = proof.as_ref().map_or(input.transaction_id.trim(), |proof| proof.purchase.reference.as_str());
     if known.store_reference.as_deref() != Some(reference) {
         return Ok(Json(ReceiptOut::default()));
     }
-    let current = refreshed(&ctx, &manager, known, proven.as_ref()).await?;
+    let current = match &proof {
+        Some(proof) => refreshed(&ctx, known, proof, receipt).await?,
+        None => known,
+    };
     Ok(Json(ReceiptOut {
         valid: true,
         is_active: Some(current.effective_tier() == Tier::Pro && current.period_end.is_none_or(|end| ctx.now() < end)),
@@ -209,17 +205,35 @@ pub(crate) async fn validate_receipt(
     }))
 }
 
-/// The subscription with what a proof of its purchase says, where that is news and good news.
-async fn refreshed(
-    ctx: &Ctx,
-    manager: &Manager,
-    known: Subscription,
-    proven: Option<&Purchase>,
-) -> Result<Subscription, ApiError> {
-    let Some(purchase) = proven else { return Ok(known) };
-    match ctx.store().pos().link_purchase(manager.org, manager.user, purchase, ctx.now()).await {
-        Ok(current) => Ok(current),
-        Err(LinkPurchaseError::Store(error)) => Err(error.into()),
-        Err(_) => Ok(known),
+/// Can this receipt be of the subscription's purchase? Google is asked about no other than that.
+fn may_be(known: &Subscription, platform: Platform, receipt: &str) -> bool {
+    known.platform == platform
+        && match (&known.store_reference, platform) {
+            (None, _) => false,
+            (Some(reference), Platform::Google) => *reference == google::reference(receipt),
+            (Some(_), _) => true,
+        }
+}
+
+/// What a receipt proves, if anything.
+async fn proof_of(ctx: &Ctx, platform: Platform, receipt: &str) -> Result<Option<Proof>, ApiError> {
+    match ctx.stores().prove(platform, receipt, ctx.now()).await {
+        Ok(proof) => Ok(Some(proof)),
+        Err(error @ (ProofError::NotConfigured | ProofError::Unanswered(_))) => Err(unproven(error)),
+        Err(error) => {
+            tracing::info!(%error, "a receipt proves nothing");
+            Ok(None)
+        }
     }
+}
+
+/// The subscription with what a proof of its purchase says, good news or bad; and what its linking left undone at the store.
+async fn refreshed(ctx: &Ctx, known: Subscription, proof: &Proof, receipt: &str) -> Result<Subscription, ApiError> {
+    let now = ctx.now();
+    let current = match ctx.store().pos().refresh_purchase(&proof.purchase, now).await? {
+        Noticed::Applied(current) => *current,
+        Noticed::Known | Noticed::Stranger => known,
+    };
+    ctx.stores().acknowledge(proof, receipt, now).await;
+    Ok(current)
 }

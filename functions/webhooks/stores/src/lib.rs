@@ -4,8 +4,9 @@
 //! What is not the store's is refused; what is the store's and says nothing to us is acknowledged, or it would come again
 //! for days.
 
-use appstores::{Apple, AppleError, StoreNotice, google};
+use appstores::{Apple, AppleError, Told, google};
 use axum::extract::State;
+use domain::pos::subscription::Change;
 use garde::Validate;
 use http::{HeaderMap, StatusCode, header};
 use identity::TokenError;
@@ -78,7 +79,7 @@ type Answer = Result<axum::Json<Receipt>, ApiError>;
     ))]
 async fn receive_apple_notice(State(ctx): State<Ctx>, Json(input): Json<AppleIn>) -> Answer {
     let notice = apple(&ctx)?.verify_notice(&input.signed_payload).map_err(refuse_apple)?;
-    acknowledge(&ctx, notice).await
+    acknowledge(&ctx, notice.map(|notice| Told { notice, token: None })).await
 }
 
 /// Apple's notices, by the path that an older configuration names.
@@ -105,10 +106,16 @@ async fn receive_apple_notice_alias(state: State<Ctx>, input: Json<AppleIn>) -> 
     ))]
 async fn receive_google_notice(State(ctx): State<Ctx>, headers: HeaderMap, Json(input): Json<GoogleIn>) -> Answer {
     verify_push(&ctx, &headers).await?;
-    let package = ctx.settings().stores.google_package.as_deref().ok_or_else(not_configured)?;
+    let stores = &ctx.settings().stores;
+    let package = stores.google_package.as_deref().ok_or_else(not_configured)?;
     tracing::debug!(subscription = input.subscription, "a push of Pub/Sub");
     let message = google::Message { data: input.message.data };
-    acknowledge(&ctx, google::read_notice(&message, package)).await
+    let told = google::read_notice(&message, package).map(|google::GoogleNotice { notice, token }| {
+        // Until when it is renewed, the notice does not say. The token goes no further than it must.
+        let to_ask = stores.google_service_account.is_some() && matches!(notice.change, Change::Renewed { .. });
+        Told { notice, token: to_ask.then_some(token) }
+    });
+    acknowledge(&ctx, told).await
 }
 
 /// Google's notices, by the path that an older configuration names.
@@ -161,9 +168,9 @@ fn not_configured() -> ApiError {
 }
 
 /// Leaves a notice to `workers-payments`. 503 when that fails, so that the store sends it again.
-async fn acknowledge(ctx: &Ctx, notice: Option<StoreNotice>) -> Answer {
-    if let Some(notice) = notice {
-        let body = serde_json::to_string(&notice).map_err(ApiError::internal)?;
+async fn acknowledge(ctx: &Ctx, told: Option<Told>) -> Answer {
+    if let Some(told) = told {
+        let body = serde_json::to_string(&told).map_err(ApiError::internal)?;
         let message = json!({"source": "store", "body": body}).to_string();
         let send = ctx.sqs().send_message().queue_url(&ctx.settings().payments_queue_url).message_body(message);
         send.send().await.map_err(|error| {

@@ -1,5 +1,6 @@
 //! Applies webhook events that their own call could not, and carries on with refunds that Stripe has not decided.
 
+use appstores::{ProofError, Told};
 use aws_lambda_events::sqs::SqsBatchResponse;
 use domain::pos::subscription::StoreNotice;
 use payments::{
@@ -57,8 +58,8 @@ async fn apply_webhook(ctx: &Ctx, webhook: Webhook) -> Result<(), BoxError> {
             Ok(event) => return apply_event(ctx, &event).await,
             Err(error) => return drop_unreadable(source, &error),
         },
-        Source::Store => match serde_json::from_str::<StoreNotice>(&body) {
-            Ok(notice) => return apply_notice(ctx, &notice).await,
+        Source::Store => match serde_json::from_str::<Told>(&body) {
+            Ok(told) => return apply_told(ctx, &told).await,
             Err(error) => return drop_unreadable(source, &error),
         },
         Source::Tickets => match serde_json::from_str(&body) {
@@ -81,6 +82,36 @@ async fn apply_event(ctx: &Ctx, event: &StripeEvent) -> Result<(), BoxError> {
             None => tracing::debug!(event = event.id, "an event of no subscription"),
         },
         (None, _) => apply_stripe_event(&ctx.till(), event).await?,
+    }
+    Ok(())
+}
+
+/// Google's notice that a subscription is renewed is the reason to ask Google until when. What Google says then is newer than the
+/// notice. Where Google does not answer, the notice counts as it is, and the message comes again to ask.
+async fn apply_told(ctx: &Ctx, told: &Told) -> Result<(), BoxError> {
+    let asked = match &told.token {
+        Some(token) => ask_google(ctx, token).await,
+        None => Ok(()),
+    };
+    apply_notice(ctx, &told.notice).await?;
+    asked
+}
+
+/// Takes in what Google says of a purchase, and acknowledges it where that failed when it was linked.
+async fn ask_google(ctx: &Ctx, token: &str) -> Result<(), BoxError> {
+    // Not by `Stores::prove`, which would link all that verifies Apple's certificates.
+    let (Some(play), now) = (&ctx.stores().play, ctx.now()) else { return Ok(()) };
+    let proof = match play.prove(token, now).await {
+        Ok(proof) => proof,
+        Err(ProofError::Unanswered(error)) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "Google tells of a purchase, and when it is asked says nothing of it");
+            return Ok(());
+        }
+    };
+    match ctx.store().pos().refresh_purchase(&proof.purchase, now).await? {
+        Noticed::Stranger => {}
+        Noticed::Applied(_) | Noticed::Known => ctx.stores().acknowledge(&proof, token, now).await,
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    subscription::{Platform, StoreNotice, Subscription, SubscriptionStatus as Status},
+    subscription::{Change, Platform, StoreNotice, Subscription, SubscriptionStatus as Status},
     tier::Tier,
 };
 use crate::money::Cents;
@@ -69,8 +69,23 @@ pub struct Purchase {
     pub is_trial: bool,
     /// Was its money given back?
     pub revoked: bool,
+    /// What the store says beyond that it was bought: that it will end, is past due, paused or over.
+    pub standing: Option<Change>,
+    /// The purchase that the store put this one in the place of: that one has ended.
+    pub replaces: Option<String>,
     /// When the store said all this.
     pub at: Timestamp,
+}
+
+impl Purchase {
+    fn change(&self) -> Option<Change> {
+        if self.revoked { Some(Change::Ended) } else { self.standing }
+    }
+
+    /// Does the store say that it is over, or that its money was given back?
+    pub fn is_over(&self) -> bool {
+        self.change() == Some(Change::Ended)
+    }
 }
 
 /// Why a purchase does not become an organization's subscription. The text is for a person.
@@ -140,36 +155,67 @@ impl Subscription {
         if self.platform == Platform::Stripe && self.is_subscribed() {
             return Err(LinkError::Subscribed);
         }
-        let known = self.platform == purchase.platform && self.store_reference.as_ref() == Some(&purchase.reference);
-        let mut next = if known && self.notice_at.is_some_and(|last| last >= purchase.at) {
-            self.clone()
-        } else if purchase.revoked {
-            Subscription { status: Status::Canceled, ..self.clone() }
-        } else {
-            Subscription {
-                tier: Tier::Pro,
-                status: if purchase.is_trial { Status::Trialing } else { Status::Active },
-                platform: purchase.platform,
-                price: Tier::Pro.price(),
-                store_reference: Some(purchase.reference.clone()),
-                store_product: purchase.product.clone().or_else(|| self.store_product.clone().filter(|_| known)),
-                period_end: purchase.expires_at,
-                cancel_at: None,
-                canceled_at: None,
-                trial_end: purchase.expires_at.filter(|_| purchase.is_trial),
-                notice_at: Some(purchase.at),
-                ..self.clone()
-            }
-        };
+        let mut next = if self.has_heard(purchase) { self.clone() } else { self.bought(purchase) };
         if let Some(newer) = last.and_then(|last| next.apply(last)) {
             next = newer;
         }
-        let ended = next.status == Status::Canceled || next.period_end.is_some_and(|end| end <= now);
-        if ended {
+        // The end of what was paid is not the end of what is past due or paused: the store may yet go on with it.
+        let is_paid = matches!(next.status, Status::Active | Status::Trialing);
+        if next.status == Status::Canceled || is_paid && next.period_end.is_some_and(|end| end <= now) {
             return Err(LinkError::Over);
         }
-        next.version = self.version;
-        Ok(if next == *self { next } else { Subscription { version: self.version + 1, ..next } })
+        // That the same was said once more is no change.
+        let known = Subscription { version: self.version, notice_at: self.notice_at, ..next.clone() } == *self;
+        Ok(if known { self.clone() } else { Subscription { version: self.version + 1, ..next } })
+    }
+
+    /// The subscription by what its store says of its purchase now, good news or bad. `None` when that changes nothing: it is
+    /// older than what was applied before, of another purchase than its own, or what is known.
+    pub fn refresh(&self, purchase: &Purchase, now: Timestamp) -> Option<Subscription> {
+        if !self.is_of(purchase) || self.has_heard(purchase) {
+            return None;
+        }
+        match self.link(purchase, None, now) {
+            Ok(next) => (next != *self).then_some(next),
+            Err(_) if purchase.is_over() && self.status != Status::Canceled => {
+                Some(Subscription { version: self.version + 1, ..self.bought(purchase) })
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Is this the purchase that it was bought by?
+    fn is_of(&self, purchase: &Purchase) -> bool {
+        self.platform == purchase.platform && self.store_reference.as_ref() == Some(&purchase.reference)
+    }
+
+    /// Was as much, or more, said of this purchase before?
+    fn has_heard(&self, purchase: &Purchase) -> bool {
+        self.is_of(purchase) && self.notice_at.is_some_and(|last| last >= purchase.at)
+    }
+
+    /// The subscription as its purchase stands.
+    fn bought(&self, purchase: &Purchase) -> Subscription {
+        let (known, change) = (self.is_of(purchase), purchase.change());
+        let ends = matches!(change, Some(Change::WillEnd { .. } | Change::Ended));
+        let next = Subscription {
+            tier: Tier::Pro,
+            status: if purchase.is_trial { Status::Trialing } else { Status::Active },
+            platform: purchase.platform,
+            price: Tier::Pro.price(),
+            store_reference: Some(purchase.reference.clone()),
+            store_product: purchase.product.clone().or_else(|| self.store_product.clone().filter(|_| known)),
+            period_end: purchase.expires_at,
+            cancel_at: None,
+            canceled_at: self.canceled_at.filter(|_| known && ends),
+            trial_end: purchase.expires_at.filter(|_| purchase.is_trial),
+            notice_at: Some(purchase.at),
+            ..self.clone()
+        };
+        match change {
+            Some(change) => next.changed(change, purchase.at),
+            None => next,
+        }
     }
 }
 
@@ -279,6 +325,8 @@ mod tests {
             expires_at: Some(at(5000)),
             is_trial: false,
             revoked: false,
+            standing: None,
+            replaces: None,
             at: at(second),
         }
     }
@@ -313,5 +361,58 @@ mod tests {
         assert_eq!(ended.link(&purchase(10), None, at(40)), Err(LinkError::Over));
         let stripe = changed(starter().follow(&said("sub_1", Status::Active)));
         assert_eq!(stripe.link(&purchase(10), None, at(20)), Err(LinkError::Subscribed));
+    }
+
+    /// What is past due or paused is somebody's all the same, although what was paid has ended; what ends is good until then.
+    #[test]
+    fn a_purchase_is_linked_as_its_store_says_it_stands() {
+        let link = |change, now| starter().link(&Purchase { standing: Some(change), ..purchase(10) }, None, at(now));
+        let ending = link(Change::WillEnd { at: Some(at(5000)) }, 20).unwrap();
+        assert_eq!(
+            (ending.status, ending.cancel_at, ending.canceled_at),
+            (Status::Active, Some(at(5000)), Some(at(10)))
+        );
+        assert_eq!(link(Change::WillEnd { at: Some(at(5000)) }, 5000), Err(LinkError::Over));
+        assert_eq!(link(Change::Ended, 20), Err(LinkError::Over));
+        for (change, status) in [(Change::PastDue, Status::PastDue), (Change::Paused, Status::Paused)] {
+            let owed = link(change, 9000).unwrap();
+            assert_eq!((owed.status, owed.tier, owed.effective_tier()), (status, Tier::Pro, Tier::Starter));
+            let paid = Purchase { expires_at: Some(at(12_000)), ..purchase(9001) };
+            assert_eq!(owed.refresh(&paid, at(9001)).unwrap().effective_tier(), Tier::Pro);
+        }
+        let trial = Purchase { is_trial: true, standing: Some(Change::WillEnd { at: None }), ..purchase(10) };
+        let trial = starter().link(&trial, None, at(20)).unwrap();
+        assert_eq!(
+            (trial.status, trial.trial_end, trial.cancel_at),
+            (Status::Trialing, Some(at(5000)), Some(at(5000)))
+        );
+    }
+
+    #[test]
+    fn what_the_store_says_anew_counts_once_good_or_bad() {
+        let linked = starter().link(&purchase(10), None, at(20)).unwrap();
+        assert_eq!(linked.refresh(&purchase(30), at(30)), None, "the same, said later");
+        assert_eq!(linked.refresh(&Purchase { reference: "other".into(), ..purchase(30) }, at(30)), None);
+        assert_eq!(linked.refresh(&Purchase { platform: Platform::Google, ..purchase(30) }, at(30)), None);
+
+        let longer = Purchase { expires_at: Some(at(9000)), ..purchase(30) };
+        let renewed = linked.refresh(&longer, at(30)).unwrap();
+        assert_eq!((renewed.period_end, renewed.version), (Some(at(9000)), linked.version + 1));
+        assert_eq!(renewed.refresh(&purchase(29), at(40)), None, "older");
+
+        let ends = |second| Purchase { standing: Some(Change::WillEnd { at: None }), ..purchase(second) };
+        let ending = linked.refresh(&ends(40), at(40)).unwrap();
+        assert_eq!((ending.cancel_at, ending.canceled_at), (Some(at(5000)), Some(at(40))));
+        assert_eq!(ending.refresh(&ends(50), at(50)), None, "it does not end anew each time that it is asked about");
+        assert_eq!(ending.refresh(&purchase(60), at(60)).unwrap().canceled_at, None);
+
+        for over in
+            [Purchase { revoked: true, ..purchase(70) }, Purchase { standing: Some(Change::Ended), ..purchase(70) }]
+        {
+            let ended = ending.refresh(&over, at(70)).unwrap();
+            assert_eq!((ended.tier, ended.status, ended.period_end), (Tier::Starter, Status::Canceled, Some(at(70))));
+            assert_eq!(ended.refresh(&Purchase { at: at(80), ..over }, at(80)), None, "what is over is over");
+        }
+        assert_eq!(linked.refresh(&purchase(6000), at(6000)), None, "an old proof of what has run out is no news");
     }
 }

@@ -170,29 +170,36 @@ impl Subscription {
         if self.notice_at.is_some_and(|last| notice.at <= last) {
             return None;
         }
-        let mut next = Subscription { version: self.version + 1, notice_at: Some(notice.at), ..self.clone() };
-        match notice.change {
+        let next = self.clone().changed(notice.change, notice.at);
+        Some(Subscription { version: self.version + 1, ..next })
+    }
+
+    /// The subscription after a change that its store tells of, as of `at`.
+    pub(super) fn changed(mut self, change: Change, at: Timestamp) -> Self {
+        self.notice_at = Some(at);
+        match change {
             Change::Renewed { until } => {
-                next.tier = Tier::Pro;
-                next.status = SubscriptionStatus::Active;
-                next.period_end = until.or(next.period_end);
-                (next.cancel_at, next.canceled_at) = (None, None);
+                self.tier = Tier::Pro;
+                self.status = SubscriptionStatus::Active;
+                // An end that has passed is not the end of what is paid anew: until then it is unknown.
+                self.period_end = until.or(self.period_end.filter(|end| *end > at));
+                (self.cancel_at, self.canceled_at) = (None, None);
             }
-            Change::PastDue => next.status = SubscriptionStatus::PastDue,
-            Change::Paused => next.status = SubscriptionStatus::Paused,
-            Change::WillEnd { at } => {
-                next.cancel_at = at.or(next.period_end);
-                next.canceled_at = Some(notice.at);
+            Change::PastDue => self.status = SubscriptionStatus::PastDue,
+            Change::Paused => self.status = SubscriptionStatus::Paused,
+            Change::WillEnd { at: end } => {
+                self.cancel_at = end.or(self.period_end);
+                self.canceled_at = self.canceled_at.or(Some(at));
             }
-            Change::WillRenew => (next.cancel_at, next.canceled_at) = (None, None),
+            Change::WillRenew => (self.cancel_at, self.canceled_at) = (None, None),
             Change::Ended => {
-                next.tier = Tier::Starter;
-                next.status = SubscriptionStatus::Canceled;
-                next.period_end = Some(next.period_end.map_or(notice.at, |end| end.min(notice.at)));
-                next.canceled_at = next.canceled_at.or(Some(notice.at));
+                self.tier = Tier::Starter;
+                self.status = SubscriptionStatus::Canceled;
+                self.period_end = Some(self.period_end.map_or(at, |end| end.min(at)));
+                self.canceled_at = self.canceled_at.or(Some(at));
             }
         }
-        Some(next)
+        self
     }
 }
 

@@ -4,7 +4,7 @@ use domain::{
     ids::{OrgId, UserId},
     pos::{
         billing::{LinkError, Purchase},
-        subscription::{Platform, StoreNotice, Subscription},
+        subscription::{self, Platform, StoreNotice, Subscription},
     },
 };
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ pub enum LinkPurchaseError {
     /// It is another organization's, for ever.
     #[error("This purchase belongs to another organization")]
     Taken,
-    /// No store has told us of it, and the proof alone does not say what was bought.
+    /// No store has told us of it, and the proof alone does not say until when it is paid.
     #[error("The store has not confirmed this purchase yet")]
     Unconfirmed,
     /// It cannot be this organization's subscription.
@@ -62,11 +62,33 @@ impl Pos<'_> {
     /// with the purchase, so that linking it later, or again, starts from what the store said last.
     pub async fn apply_notice(&self, notice: &StoreNotice) -> Result<Noticed, StoreError> {
         let Some(org) = self.note(notice).await?.org else { return Ok(Noticed::Stranger) };
-        for _ in 0..ROUNDS {
-            let Some(before) = self.load_terms(org).await?.subscription else { return Ok(Noticed::Known) };
+        self.follow(org, |before| {
             let replaced = before.platform == Platform::Stripe
                 || before.store_reference.as_deref() != Some(notice.reference.as_str());
-            let Some(after) = before.apply(notice).filter(|_| !replaced) else { return Ok(Noticed::Known) };
+            before.apply(notice).filter(|_| !replaced)
+        })
+        .await
+    }
+
+    /// Takes in what a store says now of a purchase, good news or bad, where it is an organization's subscription.
+    pub async fn refresh_purchase(&self, purchase: &Purchase, now: Timestamp) -> Result<Noticed, StoreError> {
+        match self.load_known(purchase).await?.org {
+            Some(org) => self.follow(org, |before| before.refresh(purchase, now)).await,
+            None => Ok(Noticed::Stranger),
+        }
+    }
+
+    /// Writes the next version of an organization's subscription over the very one that it was decided on.
+    async fn follow(
+        &self,
+        org: OrgId,
+        next: impl Fn(&Subscription) -> Option<Subscription>,
+    ) -> Result<Noticed, StoreError> {
+        for _ in 0..ROUNDS {
+            let before = self.load_terms(org).await?.subscription;
+            let Some((before, after)) = before.and_then(|before| next(&before).map(|after| (before, after))) else {
+                return Ok(Noticed::Known);
+            };
             match self.save_subscription(Some(&before), &after).await {
                 Ok(()) => return Ok(Noticed::Applied(Box::new(after))),
                 Err(StoreError::Stale) => {}
@@ -74,6 +96,13 @@ impl Pos<'_> {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    async fn load_known(&self, purchase: &Purchase) -> Result<Known, StoreError> {
+        match self.0.get(&Key::purchase(&purchase.reference)).await? {
+            Some(item) => from_item(item),
+            None => Ok(Known::default()),
+        }
     }
 
     /// Keeps a notice with its purchase, unless a newer one is there. Answers what is known after it.
@@ -103,10 +132,7 @@ impl Pos<'_> {
         now: Timestamp,
     ) -> Result<Subscription, LinkPurchaseError> {
         for _ in 0..ROUNDS {
-            let known = match self.0.get(&Key::purchase(&purchase.reference)).await? {
-                Some(item) => from_item(item)?,
-                None => Known::default(),
-            };
+            let known = self.load_known(purchase).await?;
             if known.org.is_some_and(|owner| owner != org) {
                 return Err(LinkPurchaseError::Taken);
             }
@@ -119,6 +145,7 @@ impl Pos<'_> {
             if known.org.is_some() && before.as_ref() == Some(&after) {
                 return Ok(after);
             }
+            self.end_replaced(purchase, &base).await?;
             match self.claim(&known, purchase, before.as_ref(), &after).await {
                 Ok(()) => return Ok(after),
                 Err(StoreError::Stale) => {}
@@ -126,6 +153,17 @@ impl Pos<'_> {
             }
         }
         Err(StoreError::Busy.into())
+    }
+
+    /// What the store put a purchase in the place of has ended, whoever had it. That the organization itself had it ends with
+    /// the claim. Before the claim, since afterwards nobody would come back to it.
+    async fn end_replaced(&self, purchase: &Purchase, base: &Subscription) -> Result<(), StoreError> {
+        let replaced = purchase.replaces.as_ref().filter(|replaced| base.store_reference.as_ref() != Some(*replaced));
+        if let Some(reference) = replaced {
+            let ended = subscription::Change::Ended;
+            self.apply_notice(&StoreNotice { reference: reference.clone(), change: ended, at: purchase.at }).await?;
+        }
+        Ok(())
     }
 
     async fn claim(

@@ -31,6 +31,8 @@ fn purchase() -> Purchase {
         expires_at: Some(later(1000)),
         is_trial: false,
         revoked: false,
+        standing: None,
+        replaces: None,
         at: now(),
     }
 }
@@ -193,4 +195,39 @@ async fn of_two_changes_of_one_subscription_one_is_stale() {
     let late = pos.save_subscription(Some(&starter), &next(Tier::Enterprise)).await;
     assert!(matches!(late, Err(StoreError::Stale)));
     assert_eq!(subscription(&world, org()).await.unwrap().tier, Tier::Pro);
+}
+
+#[tokio::test]
+async fn what_a_store_says_anew_is_taken_in_where_it_is_somebodys() {
+    let world = World::new().await;
+    let pos = world.store.pos();
+    assert_eq!(pos.refresh_purchase(&purchase(), later(5)).await.unwrap(), Noticed::Stranger);
+    let linked = link(&world, org(), &purchase()).await.unwrap();
+    world.wire.take_calls();
+    let same = Purchase { at: later(10), ..purchase() };
+    assert_eq!(pos.refresh_purchase(&same, later(10)).await.unwrap(), Noticed::Known);
+    assert_eq!(world.wire.take_calls(), ["GetItem", "BatchGetItem"], "and writes nothing");
+
+    let renewed = Purchase { expires_at: Some(later(9000)), at: later(20), ..purchase() };
+    let over = Purchase { revoked: true, at: later(30), ..purchase() };
+    for (said, tier) in [(&renewed, Tier::Pro), (&over, Tier::Starter)] {
+        let applied = pos.refresh_purchase(said, later(40)).await.unwrap();
+        let Noticed::Applied(after) = applied else { panic!("{applied:?}") };
+        assert_eq!(after.effective_tier(), tier);
+        assert_eq!(subscription(&world, org()).await, Some(*after));
+    }
+    assert_eq!(pos.refresh_purchase(&renewed, later(50)).await.unwrap(), Noticed::Known, "older");
+    assert_eq!(subscription(&world, org()).await.unwrap().version, linked.version + 2);
+}
+
+#[tokio::test]
+async fn a_purchase_ends_the_one_that_it_replaces_whoever_had_it() {
+    let world = World::new().await;
+    link(&world, org(), &purchase()).await.unwrap();
+    let second = Purchase { reference: "second".into(), replaces: Some(REFERENCE.into()), at: later(10), ..purchase() };
+    let own = link(&world, org(), &second).await.unwrap();
+    assert_eq!((own.effective_tier(), own.version), (Tier::Pro, 2), "one's own is followed by one write");
+    let third = Purchase { reference: "third".into(), replaces: Some("second".into()), at: later(20), ..purchase() };
+    assert_eq!(link(&world, other_org(), &third).await.unwrap().effective_tier(), Tier::Pro);
+    assert_eq!(subscription(&world, org()).await.unwrap().effective_tier(), Tier::Starter);
 }

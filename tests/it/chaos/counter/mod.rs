@@ -162,6 +162,8 @@ async fn open_shop(ctx: &Ctx, stripe: &Stripe, number: u8) -> Shop {
         expires_at: Some(now + SignedDuration::from_hours(24)),
         is_trial: false,
         revoked: false,
+        standing: None,
+        replaces: None,
         at: now - SignedDuration::from_hours(1),
     };
     store.pos().link_purchase(org, owner, &purchase, now).await.unwrap();

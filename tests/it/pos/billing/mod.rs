@@ -1,5 +1,6 @@
 //! Subscriptions: at Stripe, through its pages and its signed notices, and in the app stores (contract `pos.md` §15).
 
+mod play;
 mod purchases;
 mod signups;
 mod states;

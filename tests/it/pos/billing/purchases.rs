@@ -10,7 +10,7 @@ use crate::app::assert_exact_members;
 
 const ORIGINAL: &str = "2000000123456789";
 
-fn month() -> SignedDuration {
+pub(super) fn month() -> SignedDuration {
     SignedDuration::from_hours(24 * 30)
 }
 
@@ -18,12 +18,12 @@ fn transaction(reference: &str, signed: Timestamp) -> String {
     Apple::shared().unwrap().transaction(reference, signed, signed + month()).unwrap()
 }
 
-async fn link(app: &App, owner: &Owner, platform: &str, token: &str) -> Answer {
+pub(super) async fn link(app: &App, owner: &Owner, platform: &str, token: &str) -> Answer {
     let body = json!({"platform": platform, "purchaseToken": token, "transactionId": "whatever", "productId": "free"});
     app.post("/pos/auth/link-iap-purchase").token(&owner.token).json(&body).send().await
 }
 
-async fn validate(app: &App, owner: &Owner, platform: &str, receipt: &str, transaction: &str) -> Answer {
+pub(super) async fn validate(app: &App, owner: &Owner, platform: &str, receipt: &str, transaction: &str) -> Answer {
     let body =
         json!({"platform": platform, "productId": "lumaproplan", "receipt": receipt, "transactionId": transaction});
     owner.post(app, "validate-receipt", body).await
@@ -35,7 +35,7 @@ async fn tell_apple(app: &App, kind: &str, subtype: Option<&str>, at: Timestamp)
     app.cloud.drain().await;
 }
 
-async fn tell_google(app: &App, kind: i64, token: &str, at: Timestamp) {
+pub(super) async fn tell_google(app: &App, kind: i64, token: &str, at: Timestamp) {
     let notification = json!({"version": "1.0", "packageName": BUNDLE_ID, "eventTimeMillis": at.as_millisecond().to_string(),
         "subscriptionNotification": {"version": "1.0", "notificationType": kind, "purchaseToken": token,
             "subscriptionId": "lumaproplan"}});
@@ -173,8 +173,9 @@ async fn notices_from_before_it_was_linked_count() {
 }
 
 #[tokio::test]
-async fn googles_purchase_counts_once_google_has_told() {
-    let app = App::start().await;
+async fn without_a_service_account_googles_purchase_counts_once_google_has_told() {
+    let options = local::Options { rate_limit: false, without_play: true, ..App::options() };
+    let app = App::with(options).await;
     let owner = new_owner(&app, "nora").await;
     let now = app.cloud.now();
     refused(link(&app, &owner, "android", "token").await, 409, "PURCHASE_UNCONFIRMED");
@@ -191,6 +192,7 @@ async fn googles_purchase_counts_once_google_has_told() {
     tell_google(&app, 13, "token", now + SignedDuration::from_mins(2)).await;
     assert_eq!(tier_and_status(&owner.info(&app).await), ("starter", "canceled"));
     refused(link(&app, &owner, "android", "token").await, 400, "PURCHASE_EXPIRED");
+    assert_eq!(app.cloud.play().asked(), 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use appstores::{Apple, Stores};
 use domain::{
     member::{Member, Org},
     pos::{
@@ -141,21 +140,16 @@ async fn begin_trial(ctx: &Ctx, subscription: &Subscription, org: &Org, owner: &
     }
 }
 
-/// A client's word is not believed: what the store signed, or told us of, is.
+/// A client's word is not believed: what the store signed, answered or told us of, is.
 async fn link(ctx: &Ctx, subscription: &Subscription, platform: Platform, proof: &str) -> Option<Begun> {
-    let settings = &ctx.settings().stores;
-    let apple = settings.apple_bundle_id.clone().map(|bundle_id| Apple {
-        bundle_id,
-        app_id: settings.apple_app_id,
-        sandbox: settings.apple_sandbox,
-        roots: settings.apple_roots.clone(),
-    });
-    let stores = Stores { apple, google_package: settings.google_package.clone() };
-    let org = subscription.org;
-    let purchase = stores.prove(platform, proof);
-    let purchase = purchase.inspect_err(|error| tracing::warn!(%org, %error, "a purchase was not proven")).ok()?;
-    match ctx.store().pos().link_purchase(org, subscription.user, &purchase, ctx.now()).await {
-        Ok(subscription) => Some(Begun { subscription, client_secret: None }),
+    let (org, now) = (subscription.org, ctx.now());
+    let proven = ctx.stores().prove(platform, proof, now).await;
+    let proven = proven.inspect_err(|error| tracing::warn!(%org, %error, "a purchase was not proven")).ok()?;
+    match ctx.store().pos().link_purchase(org, subscription.user, &proven.purchase, now).await {
+        Ok(subscription) => {
+            ctx.stores().acknowledge(&proven, proof, now).await;
+            Some(Begun { subscription, client_secret: None })
+        }
         Err(error) => {
             tracing::warn!(%org, %error, "a purchase was not linked");
             None
