@@ -239,12 +239,18 @@ impl Stripe {
 
     /// All events so far, oldest first within each account.
     pub fn events(&self) -> Vec<Value> {
-        lock(&self.shared().store).all("event").cloned().map(rendered).collect()
+        self.objects("event")
     }
 
     /// All objects of a type (`checkout.session`, `payment_intent`, `refund`, …), oldest first.
     pub fn objects(&self, object: &str) -> Vec<Value> {
-        lock(&self.shared().store).all(object).cloned().map(rendered).collect()
+        self.objects_where(object, |_| true)
+    }
+
+    /// Those objects of a type that are wanted, oldest first.
+    pub fn objects_where(&self, object: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let store = lock(&self.shared().store);
+        store.all(object).filter(|object| wanted(object)).cloned().map(rendered).collect()
     }
 
     /// The latest attempts to deliver webhooks, oldest first.

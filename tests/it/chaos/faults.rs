@@ -4,6 +4,7 @@
 //! process: no sockets, no waiting, so that a seed is soon played and plays again as it did.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::poll_fn,
     pin::pin,
@@ -149,13 +150,13 @@ impl Wire {
     async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let target = request.headers().get("x-amz-target").unwrap_or("SES.SendEmail").to_owned();
         let (service, action) = target.split_once('.').unwrap();
-        let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or(Value::Null);
+        let body = request.body().bytes().unwrap_or_default();
         self.wait().await;
         let fault = self.fault(service, action);
         self.note(action, fault);
         let (status, answer) = match fault {
             Some(Fault::Throttle) => refusal("ThrottlingException"),
-            Some(Fault::Conflict) if action == "TransactWriteItems" => conflict(&body),
+            Some(Fault::Conflict) if action == "TransactWriteItems" => conflict(&read(body)),
             Some(Fault::Conflict) => refusal("TransactionConflictException"),
             Some(Fault::Unsent) => return Err(ConnectorError::io("never arrived".into())),
             _ => self.perform(service, action, body, fault == Some(Fault::Partial)),
@@ -203,23 +204,27 @@ impl Wire {
         }
     }
 
-    fn perform(&self, service: &str, action: &str, body: Value, partial: bool) -> (u16, String) {
+    fn perform(&self, service: &str, action: &str, body: &[u8], partial: bool) -> (u16, String) {
         match service {
             "DynamoDB_20120810" => self.database(action, body, partial),
-            "AmazonSQS" => (200, self.queues.handle(action, &body).to_string()),
-            "SES" => self.accept(&body),
+            "AmazonSQS" => (200, self.queues.handle(action, &read(body)).to_string()),
+            "SES" => self.accept(&read(body)),
             other => panic!("{other} has no part in this"),
         }
     }
 
     /// Calls the database, as the SDK does but with nothing in between.
-    pub(super) fn database(&self, action: &str, body: Value, partial: bool) -> (u16, String) {
-        let mut body = match self.planted {
-            Some(planted) => planted.doctor(action, body),
-            None => body,
-        };
-        let rest = if partial { take_half(&mut body) } else { None };
-        let db = &self.database;
+    pub(super) fn database(&self, action: &str, body: &[u8], partial: bool) -> (u16, String) {
+        let (mut body, mut rest) = (Cow::from(body), None);
+        if let Some(planted) = self.planted {
+            body = planted.doctor(action, read(&body)).to_string().into_bytes().into();
+        }
+        if partial {
+            let mut half = read(&body);
+            rest = take_half(&mut half);
+            body = half.to_string().into_bytes().into();
+        }
+        let (db, body) = (&self.database, &*body);
         let answer = match action {
             "CreateTable" => call(body, |r| db.create_table(r)),
             "DescribeTable" => call(body, |r| db.describe_table(r)),
@@ -237,12 +242,14 @@ impl Wire {
             other => panic!("{other} has no part in this"),
         };
         match answer {
-            Ok(mut answer) => {
-                if let Some(rest) = rest {
+            Ok(answer) => match rest {
+                Some(rest) => {
+                    let mut answer = read(answer.as_bytes());
                     answer["UnprocessedKeys"] = rest;
+                    (200, answer.to_string())
                 }
-                (200, answer.to_string())
-            }
+                None => (200, answer),
+            },
             Err(error) => (error.status_code(), error.to_json()),
         }
     }
@@ -274,11 +281,15 @@ impl HttpConnector for Connector {
 }
 
 fn call<Q: DeserializeOwned, R: Serialize>(
-    body: Value,
+    body: &[u8],
     operation: impl FnOnce(Q) -> dynoxide::Result<R>,
-) -> dynoxide::Result<Value> {
+) -> dynoxide::Result<String> {
     let invalid = |error: serde_json::Error| DynoxideError::ValidationException(error.to_string());
-    serde_json::to_value(operation(serde_json::from_value(body).map_err(invalid)?)?).map_err(invalid)
+    serde_json::to_string(&operation(serde_json::from_slice(body).map_err(invalid)?)?).map_err(invalid)
+}
+
+fn read(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
 }
 
 fn response(status: u16, body: String) -> HttpResponse {

@@ -15,7 +15,7 @@ use domain::{
 use jiff::SignedDuration;
 use local::stripe::Fault;
 use payments::{Checkout, PaymentRef};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{CheckIn, EditEventError, Entry, PlaceError};
 use tokio::task::JoinSet;
 
@@ -289,8 +289,7 @@ fn pay_elsewhere(world: &World) {
 
 /// Stripe reports another amount than the order's.
 fn pay_wrongly(world: &World) {
-    let events = world.stripe.events();
-    let completed: Vec<_> = events.into_iter().filter(|event| event["type"] == "checkout.session.completed").collect();
+    let completed = world.stripe.objects_where("event", |event| event["type"] == "checkout.session.completed");
     let Some(mut event) = world.dice.pick(&completed) else { return };
     let session = &mut event["data"]["object"];
     session["amount_total"] = json!(session["amount_total"].as_i64().unwrap() + 1);
@@ -300,10 +299,11 @@ fn pay_wrongly(world: &World) {
 
 /// Somebody gives a payment back at Stripe's dashboard.
 async fn refund_at_stripe(world: &World) {
-    let intents = world.stripe.objects("payment_intent");
-    let paid: Vec<String> = intents
+    let is_paid = |intent: &Value| intent["status"] == "succeeded" && is_gates(intent);
+    let paid: Vec<String> = world
+        .stripe
+        .objects_where("payment_intent", is_paid)
         .iter()
-        .filter(|intent| intent["status"] == "succeeded" && is_gates(intent))
         .map(|intent| intent["id"].as_str().unwrap().to_owned())
         .collect();
     if let Some(reference) = world.dice.pick(&paid).and_then(|id| PaymentRef::parse(&id)) {

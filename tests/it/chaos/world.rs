@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
@@ -86,6 +86,8 @@ pub(super) struct World {
     /// The last record of the stream that was handled.
     checkpoint: Mutex<Option<String>>,
     shard: tokio::sync::Mutex<()>,
+    /// The table's stream and its shard, once they were looked up.
+    stream: OnceLock<(Value, Value)>,
     outbox: Invoker,
     email: Invoker,
     expiry: Invoker,
@@ -131,6 +133,7 @@ impl World {
             settled: Mutex::default(),
             checkpoint: Mutex::default(),
             shard: tokio::sync::Mutex::default(),
+            stream: OnceLock::new(),
             ctx,
             dice,
             wire,
@@ -167,10 +170,10 @@ impl World {
     /// have had to do without.
     pub(super) fn hear_stripe(&self) {
         let mut heard = self.heard.lock().unwrap();
-        for event in &self.stripe.events() {
-            if !heard.insert(event["id"].as_str().unwrap().to_owned()) {
-                continue;
-            }
+        let id = |event: &Value| event["id"].as_str().unwrap().to_owned();
+        let unheard = self.stripe.objects_where("event", |event| !heard.contains(&id(event)));
+        for event in &unheard {
+            heard.insert(id(event));
             if self.dice.happens(self.storm(0.15)) {
                 self.late.lock().unwrap().push(event.clone());
                 continue;
@@ -245,13 +248,15 @@ impl World {
     /// The next records of the stream.
     fn records(&self, limit: usize) -> Vec<Value> {
         let ask = |action: &str, body: Value| {
-            let (status, answer) = self.wire.database(action, body, false);
+            let (status, answer) = self.wire.database(action, body.to_string().as_bytes(), false);
             assert_eq!(status, 200, "{action}: {answer}");
             serde_json::from_str::<Value>(&answer).unwrap()
         };
-        let stream = ask("DescribeTable", json!({"TableName": TABLE}))["Table"]["LatestStreamArn"].clone();
-        let description = ask("DescribeStream", json!({"StreamArn": stream}));
-        let shard = &description["StreamDescription"]["Shards"][0]["ShardId"];
+        let (stream, shard) = self.stream.get_or_init(|| {
+            let stream = ask("DescribeTable", json!({"TableName": TABLE}))["Table"]["LatestStreamArn"].clone();
+            let described = ask("DescribeStream", json!({"StreamArn": stream}));
+            (stream, described["StreamDescription"]["Shards"][0]["ShardId"].clone())
+        });
         let checkpoint = self.checkpoint.lock().unwrap().clone();
         let mut from = json!({"StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
         if let Some(checkpoint) = checkpoint {

@@ -187,7 +187,7 @@ impl World {
     fn peek(&self, shop: usize, order: &str) -> Option<Status> {
         let pk = format!("ORG#{}#ORDER#{order}", self.shop(shop).org);
         let key = json!({"TableName": TABLE, "Key": {"pk": {"S": pk}, "sk": {"S": "ORDER"}}});
-        let (_, answer) = self.wire.database("GetItem", key, false);
+        let (_, answer) = self.wire.database("GetItem", key.to_string().as_bytes(), false);
         let answer: Value = serde_json::from_str(&answer).unwrap();
         serde_json::from_value(answer["Item"]["status"]["S"].clone()).ok()
     }

@@ -5,7 +5,7 @@ use payments::terminal::NewRefund;
 use serde_json::{Value, json};
 
 use super::{Asked, plan::any_in};
-use crate::chaos::world::World;
+use crate::chaos::world::{World, is_gates};
 
 impl World {
     /// The owner gives back a part or all. Under one key, however often it is asked, money goes back once.
@@ -40,15 +40,9 @@ impl World {
 
     /// Somebody gives money back at Stripe's dashboard, a part or all of it.
     pub(super) async fn refund_at_counters_stripe(&self) {
-        let intents = self.stripe.objects("payment_intent");
-        let paid: Vec<_> = intents
-            .iter()
-            .filter(|intent| intent["status"] == "succeeded" && intent["metadata"]["organization_id"].is_string())
-            .collect();
-        if paid.is_empty() {
-            return;
-        }
-        let intent = paid[self.dice.below(paid.len())];
+        let is_paid = |intent: &Value| intent["status"] == "succeeded" && !is_gates(intent);
+        let paid = self.stripe.objects_where("payment_intent", is_paid);
+        let Some(intent) = self.dice.pick(&paid) else { return };
         let whose = |shop: &&super::Shop| intent["metadata"]["organization_id"] == shop.org.to_string();
         let account = &self.counter().shops.iter().find(whose).unwrap().account;
         let refund = NewRefund {
