@@ -1,5 +1,8 @@
 //! Pictures for the demo data, painted here: a night sky with lanterns. Nothing is fetched, and nobody's photograph is used.
 
+use std::sync::OnceLock;
+
+use bytes::Bytes;
 use png::{BitDepth, ColorType, Compression, Encoder};
 
 const WIDTH: usize = 480;
@@ -20,9 +23,22 @@ const SKIES: [(Colour, Colour); 7] = [
 const LANTERN: Colour = [0xf2, 0xc1, 0x6b];
 const GROUND: Colour = [0x08, 0x12, 0x0f];
 
-/// A picture, as PNG; another for each `mood`.
-pub(super) fn night(mood: usize) -> Result<Vec<u8>, png::EncodingError> {
-    let mut pixels = sky(SKIES[mood % SKIES.len()]);
+/// A picture, as PNG; another for each `mood`, of which there are as many as skies. Painted once in a process, however many
+/// clouds show it.
+pub(super) fn night(mood: usize) -> Result<Bytes, png::EncodingError> {
+    static PAINTED: [OnceLock<Bytes>; SKIES.len()] = [const { OnceLock::new() }; SKIES.len()];
+    let mood = mood % SKIES.len();
+    match PAINTED[mood].get() {
+        Some(picture) => Ok(picture.clone()),
+        None => {
+            let picture = Bytes::from(paint(mood)?);
+            Ok(PAINTED[mood].get_or_init(|| picture).clone())
+        }
+    }
+}
+
+fn paint(mood: usize) -> Result<Vec<u8>, png::EncodingError> {
+    let mut pixels = sky(SKIES[mood]);
     for n in 0..14 {
         // Scattered by multiples that share no factor with the picture's sides, so that no two moods look alike.
         let (x, y) = ((n * 137 + mood * 61 + 40) % WIDTH, 30 + (n * 71 + mood * 37) % (HEIGHT - 110));
@@ -73,7 +89,8 @@ fn encode(pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
 mod tests {
     #[test]
     fn every_mood_is_a_png_of_its_own() {
-        let pictures: std::collections::BTreeSet<Vec<u8>> = (0..7).map(|mood| super::night(mood).unwrap()).collect();
+        let pictures: std::collections::BTreeSet<bytes::Bytes> =
+            (0..7).map(|mood| super::night(mood).unwrap()).collect();
         assert_eq!(pictures.len(), 7);
         assert!(pictures.iter().all(|file| file.starts_with(b"\x89PNG\r\n\x1a\n") && file.len() < 60_000));
     }
