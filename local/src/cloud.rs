@@ -150,7 +150,9 @@ impl Cloud {
         let functions = Arc::new(Functions::new(bound, watch, clock.clone())?);
         let requests = Arc::new(Requests::default());
         let hub = Arc::new(Hub { functions: functions.clone(), requests: requests.clone() });
-        let sources = Arc::new(wiring::start_sources(&template, hub, &aws, &aws_env, &clock, data_dir.as_deref())?);
+        let own_queues = endpoint.as_ref().map(|endpoint| endpoint.queues().clone());
+        let sources = wiring::start_sources(&template, hub, &aws, &aws_env, &clock, own_queues, data_dir.as_deref())?;
+        let sources = Arc::new(sources);
 
         let demo = match functions.ctx("tickets-admin") {
             Some(ctx) if options.demo => {

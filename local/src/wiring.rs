@@ -8,6 +8,7 @@ use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Region};
 use runtime::{Aws, clock::Clock};
 
 use crate::{
+    aws::Queues,
     sources::{
         Hub, Polled, Sources,
         queue::QueueSourceTask,
@@ -17,13 +18,14 @@ use crate::{
     template::{REGION, Template, model::SourceSpec},
 };
 
-/// Starts the event sources of all functions, paused.
+/// Starts the event sources of all functions, paused. `own_queues` are those of this process, where SQS is ours.
 pub fn start_sources(
     template: &Template,
     hub: Arc<Hub>,
     aws: &Aws,
     aws_env: &HashMap<String, String>,
     clock: &Clock,
+    own_queues: Option<Queues>,
     data_dir: Option<&Path>,
 ) -> anyhow::Result<Sources> {
     let queue_urls = template.queue_urls()?;
@@ -36,7 +38,8 @@ pub fn start_sources(
             match source.clone() {
                 SourceSpec::Queue(queue) if queue.enabled => {
                     let url = url_of(&queue.queue)?;
-                    polled.push(Polled::Queue(QueueSourceTask::new(hub, sqs.clone(), url, function, queue)?));
+                    let own = own_queues.clone();
+                    polled.push(Polled::Queue(QueueSourceTask::new(hub, sqs.clone(), own, url, function, queue)?));
                 }
                 SourceSpec::Stream(stream) if stream.enabled => {
                     let failures = match &stream.destination_config.on_failure {

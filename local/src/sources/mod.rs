@@ -22,7 +22,10 @@ use std::{
 
 use anyhow::bail;
 use serde_json::Value;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinSet,
+};
 
 use self::{queue::QueueSourceTask, schedule::ScheduleTask, stream::StreamSourceTask};
 use crate::{
@@ -102,7 +105,8 @@ pub struct Sources {
 }
 
 struct Shared {
-    polled: Vec<Polled>,
+    /// Looked at by one at a time, so that whoever looks finds the last look's work done.
+    polled: Vec<Mutex<Polled>>,
     hub: Arc<Hub>,
     paused: watch::Sender<bool>,
     /// Counts looks that found something, so that a round of looks can tell whether anything happened meanwhile.
@@ -113,6 +117,7 @@ impl Sources {
     /// Starts them all. They begin paused; see [`Sources::resume`].
     pub fn start(polled: Vec<Polled>, schedules: Vec<ScheduleTask>, hub: Arc<Hub>) -> Self {
         let (paused, _) = watch::channel(true);
+        let polled = polled.into_iter().map(Mutex::new).collect();
         let shared = Arc::new(Shared { polled, hub, paused, progress: AtomicU64::new(0) });
         let schedules = Arc::new(schedules);
         let mut tasks = JoinSet::new();
@@ -190,7 +195,8 @@ impl Shared {
         Ok((handled, failed))
     }
 
-    async fn look(&self, source: &Polled, in_a_hurry: bool) -> anyhow::Result<Step> {
+    async fn look(&self, source: &Mutex<Polled>, in_a_hurry: bool) -> anyhow::Result<Step> {
+        let source = source.lock().await;
         let step = source.step(in_a_hurry).await?;
         if step != Step::Idle {
             self.progress.fetch_add(1, Ordering::SeqCst);
@@ -220,6 +226,7 @@ impl Shared {
                 }
                 outcome => {
                     if let Err(error) = outcome {
+                        let source = source.lock().await;
                         tracing::warn!(source = source.name(), error = format!("{error:#}"), "a source cannot be read");
                     }
                     tokio::time::sleep(backoff).await;

@@ -22,7 +22,10 @@ use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
 use super::{Hub, Step, filter::Filter, reported_failures};
-use crate::template::{REGION, model::QueueSource};
+use crate::{
+    aws::Queues,
+    template::{REGION, model::QueueSource},
+};
 
 /// Lambda begins with so many pollers of a queue.
 const POLLERS: usize = 5;
@@ -34,6 +37,8 @@ const MOST_AT_ONCE: i32 = 10;
 pub struct QueueSourceTask {
     hub: Arc<Hub>,
     client: Client,
+    /// The queues of this process, where SQS is ours.
+    own: Option<Queues>,
     url: String,
     function: String,
     spec: QueueSource,
@@ -42,16 +47,17 @@ pub struct QueueSourceTask {
 }
 
 impl QueueSourceTask {
-    /// The queue at `url`, whose messages go to `function`.
+    /// The queue at `url`, whose messages go to `function`; one of `own`, where SQS is ours.
     pub fn new(
         hub: Arc<Hub>,
         client: Client,
+        own: Option<Queues>,
         url: String,
         function: String,
         spec: QueueSource,
     ) -> anyhow::Result<Self> {
         let filter = Filter::new(&spec.filter_criteria)?;
-        Ok(Self { hub, client, url, function, spec, filter, pollers: AtomicUsize::new(1) })
+        Ok(Self { hub, client, own, url, function, spec, filter, pollers: AtomicUsize::new(1) })
     }
 
     /// Name of the queue.
@@ -64,6 +70,9 @@ impl QueueSourceTask {
     pub async fn step(&self, in_a_hurry: bool) -> anyhow::Result<Step> {
         // One batch after the other while chaos rules, so that a seed means the same each time.
         let calm = self.hub.functions.dice().chaos() == Default::default();
+        if self.is_empty() {
+            return Ok(Step::Idle);
+        }
         let most = self.spec.scaling_config.maximum_concurrency.unwrap_or(POLLERS).min(POLLERS);
         let pollers = if calm { self.pollers.load(Ordering::Relaxed).min(most) } else { 1 };
         let taken = try_join_all((0..pollers).map(|_| self.poll_once(in_a_hurry))).await?;
@@ -73,6 +82,12 @@ impl QueueSourceTask {
             0 => Step::Idle,
             count => Step::Handled(count),
         })
+    }
+
+    /// True when there is nothing to receive, for certain: each request of a cloud makes every queue be looked at, and a
+    /// look over HTTP costs about as much as the request.
+    fn is_empty(&self) -> bool {
+        self.own.as_ref().and_then(|own| own.has_visible(self.name())) == Some(false)
     }
 
     async fn poll_once(&self, in_a_hurry: bool) -> anyhow::Result<usize> {

@@ -122,6 +122,12 @@ impl Queues {
         stats.collect()
     }
 
+    /// Whether a consumer of this queue would receive something now; `None` when there is no such queue.
+    pub fn has_visible(&self, queue: &str) -> Option<bool> {
+        let queues = self.lock();
+        Some(queues.get(queue)?.messages.next_due().is_some_and(|due| due <= now()))
+    }
+
     /// The messages of a queue, without receiving them; empty when there is no such queue.
     pub fn messages(&self, queue: &str) -> Vec<QueuedMessage> {
         let queues = self.lock();
