@@ -379,12 +379,24 @@ impl Register<'_> {
             return Err(RegisterError::TooLittle);
         }
         let notice = IntentNotice { order: Some(order), tip: Some(tip), method, ..notice };
-        match self.settle(&notice, known, true).await? {
+        self.claim(order, &notice, known).await?;
+        let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
+        counted(&full, intent).ok_or(RegisterError::NotFound)
+    }
+
+    /// Counts a card payment whose money has come to this order, whatever stands on it: one step, so that nobody who dies
+    /// leaves it linked and never counted. [`RegisterError::Taken`] when it is another order's;
+    /// [`RegisterError::Returned`] when the order cannot take it: then it goes back to the buyer.
+    pub async fn claim_intent(&self, order: OrderId, notice: &IntentNotice) -> Result<(), RegisterError> {
+        let known = self.read_intent(notice.org, &notice.intent, Some(order)).await?;
+        self.claim(order, &IntentNotice { order: Some(order), ..notice.clone() }, known).await
+    }
+
+    async fn claim(&self, order: OrderId, notice: &IntentNotice, known: Known) -> Result<(), RegisterError> {
+        match self.settle(notice, known, true).await? {
             Settled::Returned | Settled::Unclaimed => Err(RegisterError::Returned),
             Settled::Paid(_) | Settled::AlreadyPaid(_) => {
-                self.mirror_unheard(org, &account, &notice.intent, order).await?;
-                let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
-                counted(&full, intent).ok_or(RegisterError::NotFound)
+                self.mirror_unheard(notice.org, &notice.account, &notice.intent, order).await
             }
         }
     }

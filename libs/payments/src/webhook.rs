@@ -145,7 +145,7 @@ pub async fn apply_connect_event(
         return settle_card(register, account, event).await;
     }
     let Some(known) = store.pos().find_account(account).await? else {
-        return Ok(nobodys(account, event));
+        return nobodys(account, event);
     };
     match event.kind {
         EventKind::PaymentFailed | EventKind::PaymentCanceled => {
@@ -156,8 +156,10 @@ pub async fn apply_connect_event(
     }
 }
 
-fn nobodys(account: &str, event: &StripeEvent) {
+/// Acknowledged: it would come again for days.
+fn nobodys(account: &str, event: &StripeEvent) -> Result<(), RegisterError> {
     tracing::warn!(event = event.id, account, "event of an account that is nobody's");
+    Ok(())
 }
 
 /// The event names the charge and does not hold it: Stripe is asked for the card's brand and digits, and the money does not
@@ -185,7 +187,7 @@ async fn settle_card(register: &Register<'_>, account: &str, event: &StripeEvent
     };
     let pos = register.store.pos();
     let (asked, owner, known) = tokio::join!(ask, pos.find_account(account), read);
-    let Some(ConnectedAccount { org, .. }) = owner? else { return Ok(nobodys(account, event)) };
+    let Some(ConnectedAccount { org, .. }) = owner? else { return nobodys(account, event) };
     let Some(notice) = IntentNotice::of(org, account, asked.as_ref().unwrap_or(&told)) else { return Ok(()) };
     // What was read counts only of the organization whose account it is, and of the order that Stripe names.
     let settled = match known?.filter(|_| said == Some(org) && notice.order == order_on(org, &told)) {

@@ -38,6 +38,39 @@ async fn refunded(owner: &Person<'_>, order: &Value) -> i64 {
     shown["amountRefunded"].as_i64().unwrap()
 }
 
+/// The card was held before the order had the payment, and Stripe told of it in vain: nobody has to ask again.
+#[tokio::test]
+async fn a_card_payment_that_came_before_its_link_pays_with_it() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let taken = async || {
+        let wanted = json!({"amount": 10.0});
+        let made = owner.call(Method::POST, "/stripe/terminal/payment-intent").json(&wanted).send().await.expect(200);
+        let intent = made["id"].as_str().unwrap().to_owned();
+        app.cloud.stripe().tap(&intent, "4242424242424242");
+        app.cloud.drain().await;
+        json!({"stripePaymentIntentId": intent})
+    };
+    let linked = order(&app, &owner.token, "tap_to_pay", 1000, json!({})).await;
+    let (path, first) = (format!("/orders/{}/payment-intent", id(&linked)), taken().await);
+    for _ in 0..2 {
+        let shown = owner.call(Method::PATCH, &path).json(&first).send().await.expect(200);
+        assert_eq!(shown["status"], "completed");
+    }
+    let another = owner.call(Method::PATCH, &path).json(&taken().await).send().await.expect(400);
+    assert_eq!(another["code"], "INVALID_STATUS", "an order that is paid takes no other, which stays where it is");
+    assert!(app.cloud.stripe().objects("refund").is_empty());
+
+    let updated = order(&app, &owner.token, "tap_to_pay", 1000, json!({})).await;
+    let path = format!("/orders/{}", id(&updated));
+    let shown = owner.call(Method::PATCH, &path).json(&taken().await).send().await.expect(200);
+    assert_eq!(shown["status"], "completed");
+
+    let made = order(&app, &owner.token, "tap_to_pay", 1000, taken().await).await;
+    assert_eq!(made["status"], "completed");
+    app.verify().await;
+}
+
 #[tokio::test]
 async fn what_went_back_before_an_order_had_the_card_payment_is_known_once_it_pays() {
     let app = App::start().await;

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::{
     load::{ROUNDS, busy, load, step},
-    pay::check_intent,
+    pay::{Card, check_intent},
     wire::{EditIn, OrderOut, UpdateIn, filled},
 };
 
@@ -43,9 +43,9 @@ pub(crate) async fn update_order(
     // Linking makes it `processing`.
     let status = input.status.map(Status::from).filter(|status| intent.is_none() || *status != Status::Processing);
     let edit = EditIn::from(input).read()?;
-    let account = match &intent {
+    let card = match &intent {
         Some(intent) => check_intent(&ctx, user.org, id.0, intent).await?,
-        None => None,
+        None => Card::default(),
     };
     let decide = |order: &Order| {
         let edited = update(order, status, edit.clone(), user.user, ctx.now())?;
@@ -57,7 +57,7 @@ pub(crate) async fn update_order(
     };
     let mut full = step(&ctx, user.org, id, decide).await?;
     if let Some(intent) = &intent {
-        full = ctx.register().link_intent(full, intent, account.as_deref(), None).await?;
+        full = card.link(&ctx, full, intent, None).await?;
     }
     Ok(Json(OrderOut::from(&full)))
 }

@@ -19,7 +19,7 @@ use store::pos::order::{Created, Request};
 use crate::{
     catalogs::check_catalog,
     load::{key_reused, load},
-    pay::check_intent,
+    pay::{Card, check_intent},
     wire::{OrderIn, OrderOut, email, filled, id},
 };
 
@@ -49,13 +49,13 @@ pub(crate) async fn create_order(
     if let Some(catalog) = template.catalog {
         check_catalog(&ctx, &user, catalog).await?;
     }
-    let account = match &template.intent {
+    let card = match &template.intent {
         Some(intent) => check_intent(&ctx, user.org, None, intent).await?,
-        None => None,
+        None => Card::default(),
     };
     let make = |attempt| Order {
         id: OrderId::new(user.org, template.created_at, rand::random(), attempt),
-        account: account.clone(),
+        account: card.account.clone(),
         ..template.clone()
     };
     let created = ctx.store().pos().create_order(make, &lines, request.as_ref()).await?;
@@ -68,7 +68,7 @@ pub(crate) async fn create_order(
         Created::KeyReused => return Err(key_reused()),
         Created::IntentTaken => return Err(RegisterError::Taken.into()),
     };
-    Ok((StatusCode::CREATED, Json(OrderOut::from(&full))))
+    Ok((StatusCode::CREATED, Json(OrderOut::from(&card.count(&ctx, full).await?))))
 }
 
 /// The order that is asked for, but for its id.

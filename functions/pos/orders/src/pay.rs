@@ -7,7 +7,7 @@ use domain::{
     pos::order::{FullOrder, Method, Order, OrderId, Payment, payment_id},
 };
 use garde::Validate;
-use payments::{RegisterError, StripeError};
+use payments::{IntentNotice, RegisterError, StripeError};
 use runtime::{
     ApiError, Ctx, IdempotencyKey, Json,
     extract::Id,
@@ -54,34 +54,67 @@ pub(crate) async fn link_payment_intent(
     let order = id.0.ok_or_else(not_found)?;
     let (intent, method) = (input.stripe_payment_intent_id.trim(), input.payment_method.map(Method::from));
     // Both at once, and whatever is wrong with the order is told first.
-    let (full, account) = tokio::join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent));
-    let (full, account) = (full?, account?);
-    let linked = ctx.register().link_intent(full, intent, account.as_deref(), method).await?;
-    Ok(Json(OrderOut::from(&linked)))
+    let (full, card) = tokio::join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent));
+    let (full, card) = (full?, card?);
+    Ok(Json(OrderOut::from(&card.link(&ctx, full, intent, method).await?)))
 }
 
-/// The account of a card payment, which must be the organization's own and not another order's. Asks Stripe, where payments
-/// are configured.
+/// A card payment that an order may have.
+#[derive(Debug, Default)]
+pub(crate) struct Card {
+    /// The account that it is on.
+    pub(crate) account: Option<String>,
+    /// What there is to count, when its money has come already.
+    notice: Option<IntentNotice>,
+}
+
+impl Card {
+    /// Makes it the order's, which waits for it from now on, or is paid by it.
+    pub(crate) async fn link(
+        &self,
+        ctx: &Ctx,
+        full: FullOrder,
+        intent: &str,
+        method: Option<Method>,
+    ) -> Result<FullOrder, ApiError> {
+        let counted = full.payments.iter().any(|payment| payment.intent.as_deref() == Some(intent));
+        if counted || self.notice.is_none() {
+            return Ok(ctx.register().link_intent(full, intent, self.account.as_deref(), method).await?);
+        }
+        full.order.link(intent, None, None, ctx.now())?;
+        self.count(ctx, full).await
+    }
+
+    /// Counts money that came before the order had the payment: whoever told of it then was heard in vain, and nobody will
+    /// again. Answers the order as it is after that.
+    pub(crate) async fn count(&self, ctx: &Ctx, full: FullOrder) -> Result<FullOrder, ApiError> {
+        let Some(notice) = &self.notice else { return Ok(full) };
+        ctx.register().claim_intent(full.order.id, notice).await?;
+        load(ctx, full.order.org, Id(Some(full.order.id))).await
+    }
+}
+
+/// A card payment, which must be on the organization's own account and not another order's. Asks Stripe, where payments are
+/// configured.
 pub(crate) async fn check_intent(
     ctx: &Ctx,
     org: OrgId,
     order: Option<OrderId>,
     intent: &str,
-) -> Result<Option<String>, ApiError> {
+) -> Result<Card, ApiError> {
     let pos = ctx.store().pos();
     let (terms, known) = tokio::try_join!(pos.load_terms(org), pos.load_intent(org, intent))?;
     if known.is_some_and(|known| Some(known.order) != order) {
         return Err(RegisterError::Taken.into());
     }
     let account = terms.account.map(|account| account.account);
-    if let Some(stripe) = ctx.stripe() {
-        let account = account.as_deref().ok_or(RegisterError::NoAccount)?;
-        stripe.on_account(account).retrieve_intent(intent).await.map_err(|error| match error {
-            StripeError::NotFound => RegisterError::UnknownIntent.into(),
-            error => ApiError::from(error),
-        })?;
-    }
-    Ok(account)
+    let Some(stripe) = ctx.stripe() else { return Ok(Card { account, notice: None }) };
+    let account = account.ok_or(RegisterError::NoAccount)?;
+    let card = stripe.on_account(&account).retrieve_intent(intent).await.map_err(|error| match error {
+        StripeError::NotFound => RegisterError::UnknownIntent.into(),
+        error => ApiError::from(error),
+    })?;
+    Ok(Card { notice: IntentNotice::of(org, &account, &card), account: Some(account) })
 }
 
 /// What was handed over.
