@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use local::play::Play;
+use local::{chaos::Chaos, play::Play};
 
 use super::{
     purchases::{link, month, tell_google, validate},
@@ -158,7 +158,7 @@ async fn while_google_is_down_nothing_is_written_and_it_is_made_up_for() {
     app.cloud.play().withdraw_tokens();
     assert_eq!(validate(&app, &owner, "android", TOKEN, "").await.expect(200)["valid"], true);
     // So is one that is too old.
-    app.cloud.clock().advance(SignedDuration::from_hours(2));
+    app.advance(2 * 3600).await;
     let mut owner = owner;
     owner.sign_in(&app).await;
     assert_eq!(validate(&app, &owner, "android", TOKEN, "").await.expect(200)["valid"], true);
@@ -191,6 +191,7 @@ async fn a_notice_of_a_renewal_is_the_reason_to_ask() {
     tell_google(&app, 5, TOKEN, app.cloud.now()).await;
     assert_eq!(owner.row(&app).await.status.as_str(), "past_due");
     // Both attempts of the first time.
+    app.cloud.sources().set_chaos(Some(Chaos { retry_at_once: true, ..Chaos::default() }));
     app.cloud.play().refuse_next(2);
     says(&app, "ACTIVE", 1440);
     tell_google(&app, 1, TOKEN, app.cloud.now()).await;
