@@ -16,7 +16,7 @@ use payments::terminal::{Capture, CardKind, NewIntent, NewRefund};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::till::{Person, id, order};
+use super::till::{Person, id, order, order_body, refused};
 use crate::app::App;
 
 /// A card payment of 10.00 that names no order, of which 4.00 went back at Stripe's dashboard; all of it heard in vain.
@@ -66,8 +66,24 @@ async fn a_card_payment_that_came_before_its_link_pays_with_it() {
     let shown = owner.call(Method::PATCH, &path).json(&taken().await).send().await.expect(200);
     assert_eq!(shown["status"], "completed");
 
-    let made = order(&app, &owner.token, "tap_to_pay", 1000, taken().await).await;
+    let body = order_body("tap_to_pay", 1000, taken().await);
+    let made = owner.post_once("/orders", "offline", &body).await.expect(201);
     assert_eq!(made["status"], "completed");
+    assert_eq!(owner.post_once("/orders", "offline", &body).await.expect(201)["id"], made["id"]);
+    refused(owner.post("/orders", body).await, 409, "PAYMENT_INTENT_TAKEN");
+
+    // More than the order wants is refused before anything is written, and before any money goes back.
+    let small = order(&app, &owner.token, "tap_to_pay", 500, json!({})).await;
+    let (link, mut edit) = (taken().await, json!({"notes": "two straws"}));
+    edit["stripePaymentIntentId"] = link["stripePaymentIntentId"].clone();
+    let path = format!("/orders/{}", id(&small));
+    let linking = owner.call(Method::PATCH, &format!("{path}/payment-intent")).json(&link).send().await;
+    refused(linking, 400, "AMOUNT_TOO_LARGE");
+    refused(owner.call(Method::PATCH, &path).json(&edit).send().await, 400, "AMOUNT_TOO_LARGE");
+    assert_eq!(owner.get(&path).await.expect(200)["notes"], Value::Null);
+    refused(owner.post("/orders", order_body("tap_to_pay", 500, link)).await, 400, "AMOUNT_TOO_LARGE");
+    assert_eq!(owner.get("/orders").await.expect(200)["total"], 4);
+    assert!(app.cloud.stripe().objects("refund").is_empty());
     app.verify().await;
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn update_order(
         let edited = update(order, status, edit.clone(), user.user, ctx.now())?;
         // An intent that cannot be linked afterwards must not leave half of the change behind.
         if let Some(intent) = &intent {
-            edited.link(intent, None, None, ctx.now())?;
+            card.check(&edited, intent, ctx.now())?;
         }
         Ok(edited)
     };

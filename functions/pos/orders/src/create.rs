@@ -49,10 +49,11 @@ pub(crate) async fn create_order(
     if let Some(catalog) = template.catalog {
         check_catalog(&ctx, &user, catalog).await?;
     }
-    let card = match &template.intent {
-        Some(intent) => check_intent(&ctx, user.org, None, intent).await?,
-        None => Card::default(),
-    };
+    let mut card = Card::default();
+    if let Some(intent) = &template.intent {
+        card = check_intent(&ctx, user.org, None, intent).await?;
+        card.check(&template, intent, ctx.now())?;
+    }
     let make = |attempt| Order {
         id: OrderId::new(user.org, template.created_at, rand::random(), attempt),
         account: card.account.clone(),

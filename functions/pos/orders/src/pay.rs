@@ -4,9 +4,10 @@ use axum::extract::State;
 use domain::{
     ids::OrgId,
     money::Cents,
-    pos::order::{FullOrder, Method, Order, OrderId, Payment, payment_id},
+    pos::order::{FullOrder, Method, Order, OrderId, Payment, StepError, payment_id},
 };
 use garde::Validate;
+use jiff::Timestamp;
 use payments::{IntentNotice, RegisterError, StripeError};
 use runtime::{
     ApiError, Ctx, IdempotencyKey, Json,
@@ -81,8 +82,15 @@ impl Card {
         if counted || self.notice.is_none() {
             return Ok(ctx.register().link_intent(full, intent, self.account.as_deref(), method).await?);
         }
-        full.order.link(intent, None, None, ctx.now())?;
+        self.check(&full.order, intent, ctx.now())?;
         self.count(ctx, full).await
+    }
+
+    /// Whether an order as it stands may have it. Money that has come is refused here rather than given back: it may be
+    /// another order's.
+    pub(crate) fn check(&self, order: &Order, intent: &str, now: Timestamp) -> Result<(), StepError> {
+        order.link(intent, None, None, now)?;
+        self.notice.as_ref().map_or(Ok(()), |notice| order.may_take(notice.amount))
     }
 
     /// Counts money that came before the order had the payment: whoever told of it then was heard in vain, and nobody will
@@ -94,8 +102,8 @@ impl Card {
     }
 }
 
-/// A card payment, which must be on the organization's own account and not another order's. Asks Stripe, where payments are
-/// configured.
+/// A card payment for `order` (`None`: for one that is being made), which must be on the organization's own account and not
+/// another order's. Asks Stripe, where payments are configured.
 pub(crate) async fn check_intent(
     ctx: &Ctx,
     org: OrgId,
@@ -104,7 +112,8 @@ pub(crate) async fn check_intent(
 ) -> Result<Card, ApiError> {
     let pos = ctx.store().pos();
     let (terms, known) = tokio::try_join!(pos.load_terms(org), pos.load_intent(org, intent))?;
-    if known.is_some_and(|known| Some(known.order) != order) {
+    // One that is being made may be there already, by the same key: that its intent is nobody else's is a condition of its write.
+    if known.zip(order).is_some_and(|(known, order)| known.order != order) {
         return Err(RegisterError::Taken.into());
     }
     let account = terms.account.map(|account| account.account);

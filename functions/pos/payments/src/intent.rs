@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::{
     ids::OrgId,
     money::Cents,
-    pos::order::{Order, OrderId, Status, StepError},
+    pos::order::{Order, OrderId},
 };
 use garde::Validate;
 use payments::{
@@ -164,7 +164,7 @@ pub(crate) async fn create_intent(
     };
     let cards = Cards::new(&ctx, terms)?;
     if let Some(order) = &order {
-        may_pay(order, amount)?;
+        order.may_take(amount)?;
     }
     let intent = new_intent(input, amount, &user, &cards, order.as_ref());
     let key = key.hash().map(|key| format!("intent:{key}"));
@@ -194,14 +194,6 @@ async fn find_order(store: &store::Store, org: OrgId, order: Option<OrderId>) ->
     let Some(order) = order else { return Ok(None) };
     let full = store.pos().load_order(org, order).await?;
     full.map(|full| Some(full.order)).ok_or_else(no_order)
-}
-
-/// A card is not asked for money that its order could not take.
-fn may_pay(order: &Order, amount: Cents) -> Result<(), StepError> {
-    if matches!(order.status, Status::Completed | Status::Refunded) {
-        return Err(StepError::Status(order.status));
-    }
-    if amount > order.remaining() { Err(StepError::TooMuch) } else { Ok(()) }
 }
 
 fn new_intent(input: IntentIn, amount: Cents, user: &User, cards: &Cards, order: Option<&Order>) -> NewIntent {

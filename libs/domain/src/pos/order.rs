@@ -396,6 +396,15 @@ impl Order {
         Ok(paid)
     }
 
+    /// May a card payment of `amount` be asked for, or be made this order's? Refused before the buyer's money moves, since what
+    /// an order cannot take goes back.
+    pub fn may_take(&self, amount: Cents) -> Result<(), StepError> {
+        if matches!(self.status, Status::Completed | Status::Refunded) {
+            return Err(StepError::Status(self.status));
+        }
+        if amount > self.remaining() { Err(StepError::TooMuch) } else { Ok(()) }
+    }
+
     /// A payment that the person at the counter takes: cash, or a part of a split (contract §8).
     pub fn pay(&self, payment: &Payment, now: Timestamp) -> Result<Order, StepError> {
         self.in_any(&[Status::Pending, Status::Held, Status::Processing])?;
