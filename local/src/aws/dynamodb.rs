@@ -8,18 +8,29 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
+use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::disk::Data;
 use super::wire::Fault;
 
+/// dynoxide looks for a stream's newest record at each write, and for those after a position at each read. Without this it
+/// reads all there ever were: a hundred thousand writes would take hours.
+const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS _stream_records_by_number
+    ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
+
 /// Opens the database: one SQLite file, or memory.
 pub(super) fn open(data: &Data) -> anyhow::Result<Database> {
-    Ok(match data.path("dynamodb.sqlite") {
-        Some(path) => Database::new(&path.to_string_lossy())?,
-        None => Database::memory()?,
-    })
+    let url = match data.path("dynamodb.sqlite") {
+        Some(path) => path.to_string_lossy().into_owned(),
+        // Named and shared, so that a second connection sees it; gone with its last one.
+        None => format!("file:{}?mode=memory&cache=shared", Uuid::new_v4()),
+    };
+    let database = Database::new(&url)?;
+    Connection::open(&url)?.execute(STREAM_INDEX, [])?;
+    Ok(database)
 }
 
 /// Answers one action of `DynamoDB_20120810` or `DynamoDBStreams_20120810`.
