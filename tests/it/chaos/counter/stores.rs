@@ -50,7 +50,8 @@ impl Notice {
             && match self.kind {
                 Kind::Renewed => says(Tier::Pro, SubscriptionStatus::Active) && subscription.cancel_at.is_none(),
                 Kind::PastDue => subscription.status == SubscriptionStatus::PastDue,
-                Kind::WillEnd => subscription.canceled_at == Some(self.at),
+                // One that had ended, or was to end, says so since then.
+                Kind::WillEnd => subscription.canceled_at.is_some_and(|at| at <= self.at),
                 Kind::WillRenew => subscription.cancel_at.is_none(),
                 Kind::Ended => says(Tier::Starter, SubscriptionStatus::Canceled),
             }
