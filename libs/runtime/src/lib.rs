@@ -21,6 +21,8 @@ pub mod routes;
 pub mod session;
 pub mod settings;
 pub mod signature;
+#[cfg(test)]
+mod stand_in;
 pub mod surface;
 pub mod telemetry;
 pub mod upload;

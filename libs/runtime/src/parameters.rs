@@ -128,35 +128,15 @@ fn code_of(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::HashMap,
-        sync::{Arc, Mutex},
-    };
-
-    use axum::{Router, body::to_bytes, extract::Request as Incoming};
+    use std::collections::HashMap;
 
     use super::*;
+    use crate::stand_in::{Asked, answering};
 
-    type Asked = Arc<Mutex<Vec<(http::request::Parts, Value)>>>;
-
-    /// A parameter store that gives these answers, one after the other and the last one for ever.
+    /// A parameter store that answers so.
     async fn parameter_store(answers: Vec<(u16, Value)>) -> (Aws, Asked) {
-        let asked = Asked::default();
-        let (keep, answers) = (asked.clone(), Arc::new(Mutex::new(answers)));
-        let handler = move |request: Incoming| {
-            let (keep, answers) = (keep.clone(), answers.clone());
-            async move {
-                let (head, body) = request.into_parts();
-                let body = to_bytes(body, usize::MAX).await.unwrap();
-                keep.lock().unwrap().push((head, serde_json::from_slice(&body).unwrap()));
-                let mut answers = answers.lock().unwrap();
-                let (status, body) = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
-                (StatusCode::from_u16(status).unwrap(), body.to_string())
-            }
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
+        let text = |(status, answer): (u16, Value)| (status, answer.to_string());
+        let (url, asked) = answering(answers.into_iter().map(text).collect()).await;
         let env = [
             ("AWS_ENDPOINT_URL_SSM", url.as_str()),
             ("AWS_REGION", "us-east-1"),
@@ -184,8 +164,9 @@ mod tests {
         let asked = asked.lock().unwrap();
         let wanted = json!({"Path": "/fairground/test", "WithDecryption": true});
         let more = json!({"Path": "/fairground/test", "WithDecryption": true, "NextToken": "more"});
-        assert_eq!([&asked[0].1, &asked[1].1], [&wanted, &more]);
-        let headers = &asked[0].0.headers;
+        let bodies = asked.iter().map(|request| serde_json::from_slice::<Value>(request.body()).unwrap());
+        assert!(bodies.eq([wanted, more]));
+        let headers = asked[0].headers();
         assert_eq!(headers["x-amz-target"], "AmazonSSM.GetParametersByPath");
         assert_eq!(headers["content-type"], "application/x-amz-json-1.1");
         assert_eq!(headers["x-amz-security-token"], "of-the-role");

@@ -1,32 +1,11 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
-
-use axum::{Router, extract::Request as Incoming};
+use std::collections::HashMap;
 
 use super::*;
+use crate::stand_in::{Asked, answering};
 
-type Asked = Arc<Mutex<Vec<Request<Bytes>>>>;
-
-/// A bucket that answers with these, one after the other and the last one for ever, and keeps what it was asked.
+/// A bucket that answers so.
 async fn bucket(answers: Vec<(u16, String)>) -> (Aws, Asked) {
-    let asked = Asked::default();
-    let (keep, answers) = (asked.clone(), Arc::new(Mutex::new(answers)));
-    let handler = move |request: Incoming| {
-        let (keep, answers) = (keep.clone(), answers.clone());
-        async move {
-            let (head, body) = request.into_parts();
-            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            keep.lock().unwrap().push(Request::from_parts(head, body));
-            let mut answers = answers.lock().unwrap();
-            let (status, body) = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
-            (StatusCode::from_u16(status).unwrap(), body)
-        }
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
+    let (url, asked) = answering(answers).await;
     (aws(&[("AWS_ENDPOINT_URL", &url)]), asked)
 }
 

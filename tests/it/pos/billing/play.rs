@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use local::{chaos::Chaos, play::Play};
 
 use super::{
-    purchases::{link, month, tell_google, validate},
+    purchases::{link, month, race, tell_google, validate},
     *,
 };
 
@@ -207,21 +207,11 @@ async fn of_organizations_at_once_one_gets_googles_purchase() {
     let app = App::start().await;
     let owners = join_all(["ann", "ben", "cleo"].map(|name| new_owner(&app, name))).await;
     says(&app, "ACTIVE", 720);
-    let tries = owners.iter().flat_map(|owner| [owner, owner]);
-    let answers = join_all(tries.map(async |owner| (owner.org, link(&app, owner, "android", TOKEN).await))).await;
-    let mut won: Vec<OrgId> = Vec::new();
-    for (org, answer) in answers {
-        match answer.status.as_u16() {
-            200 => won.push(org),
-            _ => refused(answer, 409, "PURCHASE_TAKEN"),
-        }
-    }
-    won.dedup();
-    assert_eq!(won.len(), 1);
+    let won = race(&app, &owners, "android", TOKEN).await;
     assert!(app.cloud.play().acknowledged(TOKEN) >= 1);
     // Google puts another purchase in its place, which another organization links: nobody pays once for two.
-    let other = owners.iter().find(|owner| owner.org != won[0]).unwrap();
-    let winner = owners.iter().find(|owner| owner.org == won[0]).unwrap();
+    let other = owners.iter().find(|owner| owner.org != won).unwrap();
+    let winner = owners.iter().find(|owner| owner.org == won).unwrap();
     let mut again = Play::subscription("ACTIVE", app.cloud.now() + month());
     again["linkedPurchaseToken"] = TOKEN.into();
     app.cloud.play().plant("again", again);

@@ -195,13 +195,10 @@ async fn without_a_service_account_googles_purchase_counts_once_google_has_told(
     assert_eq!(app.cloud.play().asked(), 0);
 }
 
-#[tokio::test]
-async fn of_organizations_at_once_one_gets_the_purchase() {
-    let app = App::start().await;
-    let owners = join_all(["ann", "ben", "cleo", "dan"].map(|name| new_owner(&app, name))).await;
-    let signed = transaction(ORIGINAL, app.cloud.now());
+/// All of them link it at the same moment, twice each; the one that gets it.
+pub(super) async fn race(app: &App, owners: &[Owner], platform: &str, receipt: &str) -> OrgId {
     let tries = owners.iter().flat_map(|owner| [owner, owner]);
-    let answers = join_all(tries.map(async |owner| (owner.org, link(&app, owner, "ios", &signed).await))).await;
+    let answers = join_all(tries.map(async |owner| (owner.org, link(app, owner, platform, receipt).await))).await;
     let mut won: Vec<OrgId> = Vec::new();
     for (org, answer) in answers {
         match answer.status.as_u16() {
@@ -211,8 +208,17 @@ async fn of_organizations_at_once_one_gets_the_purchase() {
     }
     won.dedup();
     assert_eq!(won.len(), 1);
+    won[0]
+}
+
+#[tokio::test]
+async fn of_organizations_at_once_one_gets_the_purchase() {
+    let app = App::start().await;
+    let owners = join_all(["ann", "ben", "cleo", "dan"].map(|name| new_owner(&app, name))).await;
+    let signed = transaction(ORIGINAL, app.cloud.now());
+    let won = race(&app, &owners, "ios", &signed).await;
     for owner in &owners {
-        let tier = if owner.org == won[0] { "pro" } else { "starter" };
+        let tier = if owner.org == won { "pro" } else { "starter" };
         assert_eq!(owner.info(&app).await["tier"], tier);
         if tier == "starter" {
             refused(link(&app, owner, "ios", &signed).await, 409, "PURCHASE_TAKEN");
