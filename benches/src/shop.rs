@@ -135,7 +135,8 @@ pub async fn send(
     who: Option<&str>,
     body: Option<&Value>,
 ) -> anyhow::Result<Value> {
-    let mut event = json!({"version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": "",
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut event = json!({"version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": query,
         "headers": {"content-type": "application/json", "user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0)"},
         "requestContext": {"accountId": "0", "apiId": "local", "domainName": "localhost", "domainPrefix": "localhost",
             "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "x"},
