@@ -68,11 +68,11 @@ impl QueueSourceTask {
     /// Takes what is there and hands it over, with several pollers while batches are full. In a hurry, it does not wait
     /// for a batch to fill.
     pub async fn step(&self, in_a_hurry: bool) -> anyhow::Result<Step> {
-        // One batch after the other while chaos rules, so that a seed means the same each time.
-        let calm = self.hub.functions.dice().chaos() == Default::default();
         if self.is_empty() {
             return Ok(Step::Idle);
         }
+        // One batch after the other while chaos rules, so that a seed means the same each time.
+        let calm = self.hub.functions.dice().chaos() == Default::default();
         let most = self.spec.scaling_config.maximum_concurrency.unwrap_or(POLLERS).min(POLLERS);
         let pollers = if calm { self.pollers.load(Ordering::Relaxed).min(most) } else { 1 };
         let taken = try_join_all((0..pollers).map(|_| self.poll_once(in_a_hurry))).await?;
