@@ -1,9 +1,10 @@
 //! What goes wrong on purpose, and what holds all the same (DESIGN §9).
 //!
 //! Each seed is a world of its own: an event on sale in an embedded table, buyers, payers, staff and scanners; two stalls
-//! whose sellers take money in every way; the real workers, the real Stripe client against the stand-in. While they are at it, calls are throttled, conflict, get lost
-//! before or after their effect; workers die at any await; queues and streams repeat, reorder and lose. Then the weather
-//! turns fair, everything still on its way arrives, and the checker behind `cargo ops verify` reads the whole table.
+//! whose sellers take money in every way; the real workers, the real Stripe client against the stand-in. While they are at
+//! it, calls are throttled, conflict, get lost before or after their effect; workers die at any await; queues and streams
+//! repeat, reorder and lose. Then the weather turns fair, everything still on its way arrives, and the checker behind
+//! `cargo ops verify` reads the whole table.
 //!
 //! `FAIRGROUND_CHAOS_SEEDS=5000` plays that many seeds, `FAIRGROUND_CHAOS_SEEDS=5000..6000` others than yesterday, and
 //! `FAIRGROUND_CHAOS_SEED=17` one again.
