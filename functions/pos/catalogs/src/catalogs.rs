@@ -1,10 +1,7 @@
 //! Catalogs (contract §4).
 
 use axum::extract::State;
-use domain::{
-    ids::{CatalogId, OrgId},
-    pos::catalog::{Catalog, CatalogList},
-};
+use domain::{ids::CatalogId, pos::catalog::Catalog};
 use http::StatusCode;
 use runtime::{
     ApiError, Ctx, Json,
@@ -15,6 +12,7 @@ use runtime::{
 
 use crate::{
     access::{catalog_limit, catalog_not_found, decide, open_catalog},
+    sweep::clear,
     wire::{CatalogIn, CatalogOut, Success},
 };
 
@@ -136,11 +134,4 @@ pub(crate) async fn delete_catalog(
     tracing::info!(catalog = %id, org = %user.org, "catalog deleted");
     clear(&ctx, user.org, &list).await;
     Ok(Success::json())
-}
-
-/// Deletes what is left of deleted catalogs. What stays is logged, and tried again with the next catalog that is made or deleted.
-pub(crate) async fn clear(ctx: &Ctx, org: OrgId, list: &CatalogList) {
-    if let Err(error) = ctx.store().pos().clear_catalogs(org, list).await {
-        tracing::warn!(%error, %org, "rows of deleted catalogs are left");
-    }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    ids::{CatalogId, OrgId, SplitId},
+    ids::{CatalogId, SplitId},
     pos::{
         catalog::{Catalog, copy_name},
         menu::CatalogCopy,
@@ -21,8 +21,8 @@ use runtime::{
 
 use crate::{
     access::{catalog_limit, decide, open_shop},
-    catalogs::clear,
     products::library_full,
+    sweep::{abandon, clear},
     wire::{CatalogOut, CopyIn, MAX_NAME, OptionalJson, filled},
 };
 
@@ -59,7 +59,7 @@ pub(crate) async fn duplicate_catalog(
     Ok((StatusCode::CREATED, Json(CatalogOut::new(&copy.catalog, false))))
 }
 
-/// The copy as it will be. Sweeps up after copies that were given up.
+/// The copy as it will be. Sweeps up first, so that what others gave up does not fill the library.
 async fn plan(
     ctx: &Ctx,
     user: &User,
@@ -69,9 +69,6 @@ async fn plan(
     let pos = ctx.store().pos();
     let (open, library) = decide(|| open_shop(ctx, user, id)).await?;
     let now = ctx.now();
-    for stranded in library.shelf.stranded(now) {
-        abandon(ctx, user.org, stranded).await;
-    }
     clear(ctx, user.org, &open.list).await;
     let name = name.unwrap_or_else(|| copy_name(&open.catalog.name, MAX_NAME));
     let new = open.catalog.copied(CatalogId::from_random(rand::random()), name, now);
@@ -107,12 +104,4 @@ async fn publish(ctx: &Ctx, copy: &CatalogCopy) -> Result<(), ApiError> {
         Ok(pos.publish_copy(copy, &list, &shelf).await?)
     })
     .await
-}
-
-/// Sweeps away a copy that will not be published. What stays is not seen, is logged, and is swept away with the next copy.
-async fn abandon(ctx: &Ctx, org: OrgId, catalog: CatalogId) {
-    let swept = decide(|| async move { Ok(ctx.store().pos().abandon_copy(org, catalog).await?) });
-    if swept.await.is_err() {
-        tracing::warn!(%org, %catalog, "rows of a copy that was given up are left");
-    }
 }

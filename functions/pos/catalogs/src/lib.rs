@@ -12,6 +12,7 @@ mod duplicate;
 mod entries;
 mod form;
 mod products;
+mod sweep;
 mod wire;
 
 use runtime::{Function, Routes, Surface, routes};

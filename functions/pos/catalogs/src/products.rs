@@ -5,7 +5,7 @@ use domain::{
     ids::{OrgId, ProductId},
     pos::{
         catalog::copy_name,
-        product::{LibraryFull, Picture as StoredPicture, Product},
+        product::{LibraryFull, Picture as StoredPicture, Product, Shelf},
     },
 };
 use http::StatusCode;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     access::{Failure, decide},
     form::{ImageForm, ProductForm, ProductUpload},
+    sweep::sweep_copies,
     wire::{CatalogIn, CopyIn, MAX_NAME, OptionalJson, ProductIn, ProductOut, filled},
 };
 
@@ -60,11 +61,21 @@ async fn edit(
 async fn create(ctx: &Ctx, product: &Product) -> Result<(StatusCode, Json<ProductOut>), ApiError> {
     let pos = ctx.store().pos();
     decide(|| async move {
-        let shelf = pos.load_products(product.org, &[]).await?.shelf;
-        Ok(pos.create_product(product, &shelf.with(1).map_err(library_full)?).await?)
+        let shelf = make_room(ctx, product.org).await?;
+        Ok(pos.create_product(product, &shelf).await?)
     })
     .await?;
     Ok((StatusCode::CREATED, Json(ProductOut::new(product, &ctx.files()))))
+}
+
+/// The shelf with one product more. Where it is full, it is swept first.
+async fn make_room(ctx: &Ctx, org: OrgId) -> Result<Shelf, Failure> {
+    let pos = ctx.store().pos();
+    let mut shelf = pos.load_products(org, &[]).await?.shelf;
+    if shelf.with(1).is_err() && sweep_copies(ctx, org, &shelf).await {
+        shelf = pos.load_products(org, &[]).await?.shelf;
+    }
+    Ok(shelf.with(1).map_err(library_full)?)
 }
 
 /// Stores a picture that was sent along. Where the product's own write then fails, a file is left that nothing shows.

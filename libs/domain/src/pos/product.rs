@@ -112,6 +112,13 @@ pub struct Arrival {
     pub at: Timestamp,
 }
 
+impl Arrival {
+    /// Is whoever made it dead by now?
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) > COPY_TAKES
+    }
+}
+
 /// What an organization's library is besides its products.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shelf {
@@ -121,6 +128,9 @@ pub struct Shelf {
     /// Copies of catalogs that are not whole yet: their products are not seen.
     #[serde(default)]
     pub arriving: Vec<Arrival>,
+    /// Copies that were given up: what is left of them, or still comes, is neither seen nor counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<Arrival>,
     /// Rises with every change; 0 before the first.
     #[serde(default)]
     pub version: u32,
@@ -134,7 +144,7 @@ pub struct LibraryFull;
 impl Shelf {
     /// Is the product seen?
     pub fn shows(&self, product: &Product) -> bool {
-        product.copied_for.is_none_or(|catalog| self.arriving.iter().all(|arrival| arrival.catalog != catalog))
+        product.copied_for.is_none_or(|catalog| self.copies().all(|copy| copy.catalog != catalog))
     }
 
     /// The next version, with so many products more.
@@ -161,22 +171,41 @@ impl Shelf {
         self.arriving.iter().any(|arrival| arrival.catalog == catalog).then(|| self.settled(catalog))
     }
 
-    /// The next version, when a copy is given up and nothing is left of it. `None` when it is not on its way.
-    pub fn forgetting(&self, catalog: CatalogId) -> Option<Self> {
-        let arrival = self.arriving.iter().find(|arrival| arrival.catalog == catalog)?;
-        let products = self.products.saturating_sub(arrival.products);
-        Some(Shelf { products, ..self.settled(catalog) })
+    /// The next version, when a copy is given up: it is not counted, and nobody can make it whole any more. `None` when it is
+    /// not on its way.
+    pub fn giving_up(&self, catalog: CatalogId) -> Option<Self> {
+        let copy = self.arriving.iter().find(|arrival| arrival.catalog == catalog)?.clone();
+        let mut next = self.settled(catalog);
+        next.products = next.products.saturating_sub(copy.products);
+        next.leaving.push(copy);
+        Some(next)
     }
 
-    /// Copies that somebody began and nobody will end.
+    /// Was the copy given up, and may something of it be left?
+    pub fn is_leaving(&self, catalog: CatalogId) -> bool {
+        self.leaving.iter().any(|copy| copy.catalog == catalog)
+    }
+
+    /// The next version, when nothing is left of a copy that was given up. `None` as long as something of it may still be on
+    /// its way to the table.
+    pub fn forgetting(&self, catalog: CatalogId, now: Timestamp) -> Option<Self> {
+        let gone = |copy: &Arrival| copy.catalog == catalog && copy.is_over(now);
+        self.leaving.iter().any(gone).then(|| self.settled(catalog))
+    }
+
+    /// Copies that nobody will end, or of which nothing can come any more.
     pub fn stranded(&self, now: Timestamp) -> Vec<CatalogId> {
-        let old = |arrival: &&Arrival| now.duration_since(arrival.at) > COPY_TAKES;
-        self.arriving.iter().filter(old).map(|arrival| arrival.catalog).collect()
+        self.copies().filter(|copy| copy.is_over(now)).map(|copy| copy.catalog).collect()
+    }
+
+    fn copies(&self) -> impl Iterator<Item = &Arrival> {
+        self.arriving.iter().chain(&self.leaving)
     }
 
     fn settled(&self, catalog: CatalogId) -> Self {
         let mut next = Shelf { version: self.version + 1, ..self.clone() };
-        next.arriving.retain(|arrival| arrival.catalog != catalog);
+        next.arriving.retain(|copy| copy.catalog != catalog);
+        next.leaving.retain(|copy| copy.catalog != catalog);
         next
     }
 }
@@ -215,9 +244,14 @@ mod tests {
         assert_eq!((whole.products, whole.shows(&copied)), (MAX_LIBRARY, true));
         assert_eq!(whole.welcoming(catalog(1)), None);
 
-        let given_up = announced.forgetting(catalog(1)).unwrap();
-        assert_eq!((given_up.products, given_up.arriving.len()), (MAX_LIBRARY - 3, 0));
-        assert_eq!(given_up.forgetting(catalog(1)), None);
+        let given_up = announced.giving_up(catalog(1)).unwrap();
+        assert_eq!((given_up.products, given_up.shows(&copied)), (MAX_LIBRARY - 3, false), "not even what comes late");
+        assert_eq!((given_up.giving_up(catalog(1)), given_up.welcoming(catalog(1))), (None, None));
+        let over = Timestamp::UNIX_EPOCH + COPY_TAKES + SignedDuration::from_millis(1);
+        assert_eq!(given_up.forgetting(catalog(1), Timestamp::UNIX_EPOCH + COPY_TAKES), None);
+        assert_eq!(announced.forgetting(catalog(1), over), None, "it must be given up before");
+        let forgotten = given_up.forgetting(catalog(1), over).unwrap();
+        assert_eq!(forgotten, Shelf { products: MAX_LIBRARY - 3, version: 3, ..Shelf::default() });
     }
 
     #[test]
@@ -227,6 +261,7 @@ mod tests {
         assert_eq!(shelf.stranded(Timestamp::UNIX_EPOCH + COPY_TAKES), []);
         let later = Timestamp::UNIX_EPOCH + COPY_TAKES + SignedDuration::from_millis(1);
         assert_eq!(shelf.stranded(later), [catalog(1)]);
+        assert_eq!(shelf.giving_up(catalog(1)).unwrap().stranded(later), [catalog(1)]);
     }
 
     #[test]

@@ -2,14 +2,18 @@
 //!
 //! The copy is announced on the organization's shelf, then its items are written, in transactions of a hundred. Nobody
 //! sees them: the catalog is on no list, and products of an announced copy are passed over. At last one transaction puts
-//! the catalog on the list and takes the announcement off the shelf: with it, everything is there at once. What a crash has left
-//! behind is swept away by whoever makes, copies or deletes a catalog later.
+//! the catalog on the list and takes the announcement off the shelf: with it, everything is there at once.
+//!
+//! A copy that fails is marked on the shelf as given up before it is swept away, and the mark stays until its maker must be
+//! dead: a write that comes late, after the sweep, is not seen either. What a crash has left behind is swept away by whoever
+//! makes, copies or deletes a catalog later, or finds the library full.
 
 use domain::{
     ids::{CatalogId, OrgId},
     pos::{catalog::CatalogList, menu::CatalogCopy, product::Shelf, split::Split},
 };
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
+use jiff::Timestamp;
 
 use super::{Pos, catalog::TRANSACTION};
 use crate::{
@@ -20,7 +24,7 @@ use crate::{
 };
 
 impl Pos<'_> {
-    /// Announces a copy, or forgets one that was given up. `Stale` when the shelf changed.
+    /// Announces a copy, gives one up, or forgets it. `Stale` when the shelf changed.
     pub async fn save_shelf(&self, org: OrgId, after: &Shelf) -> Result<(), StoreError> {
         self.0.tx().save_shelf(org, after)?.commit().await.map_err(TxError::stale)
     }
@@ -48,7 +52,8 @@ impl Pos<'_> {
             }
             tx.commit().await.map_err(TxError::stale)
         });
-        try_join_all(writes).await.map(drop)
+        // Not one is let go when another fails: it might be written after what was written is swept away.
+        join_all(writes).await.into_iter().collect()
     }
 
     /// Makes a written copy a catalog. `Stale` when the list or the shelf changed.
@@ -58,10 +63,16 @@ impl Pos<'_> {
         tx.save_list(org, list)?.save_shelf(org, shelf)?.commit().await.map_err(TxError::stale)
     }
 
-    /// Sweeps away a copy that was given up, and forgets it. Begun again after a crash, it goes on where it was.
-    pub async fn abandon_copy(&self, org: OrgId, catalog: CatalogId) -> Result<(), StoreError> {
+    /// Gives a copy up, if it is not whole, and sweeps away what was written of it; forgets it as soon as nothing can come any
+    /// more. Begun again after a crash, it goes on where it was.
+    pub async fn abandon_copy(&self, org: OrgId, catalog: CatalogId, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(given_up) = self.load_products(org, &[]).await?.shelf.giving_up(catalog) {
+            self.save_shelf(org, &given_up).await?;
+        }
         let library = self.load_library(org).await?;
-        let Some(after) = library.shelf.forgetting(catalog) else { return Ok(()) };
+        if !library.shelf.is_leaving(catalog) {
+            return Ok(());
+        }
         self.delete_rows(org, catalog).await?;
         let mut keys = Vec::new();
         for split in self.list_splits(org, catalog).await? {
@@ -76,6 +87,9 @@ impl Pos<'_> {
             }
             tx.commit().await.map_err(TxError::stale)?;
         }
-        self.save_shelf(org, &after).await
+        match library.shelf.forgetting(catalog, now) {
+            Some(after) => self.save_shelf(org, &after).await,
+            None => Ok(()),
+        }
     }
 }

@@ -8,7 +8,7 @@ use domain::{
     pos::{
         catalog::{Catalog, CatalogList},
         menu::{Category, Layout, Menu, NewEntry, entry_id},
-        product::{Arrival, Picture, Product, Shelf},
+        product::{Arrival, COPY_TAKES, Picture, Product, Shelf},
         subscription::Subscription,
         tier::Tier,
     },
@@ -391,7 +391,7 @@ async fn a_copy_is_seen_whole_or_not_at_all() {
     assert_eq!(shown(&before), shown(&after));
     world.check_catalogs().await;
     // Given up after all: there is nothing to give up any more.
-    pos.abandon_copy(org(), copy.catalog.id).await.unwrap();
+    pos.abandon_copy(org(), copy.catalog.id, later(2)).await.unwrap();
     assert_eq!(world.library().await.products.len(), 260);
 }
 
@@ -414,10 +414,61 @@ async fn a_copy_that_is_given_up_leaves_nothing() {
     pos.save_shelf(org(), &library.shelf.announcing(arrival).unwrap()).await.unwrap();
     pos.write_copy(&copy, &[]).await.unwrap();
     assert_eq!(world.everything().await.len(), before + 6);
-    pos.abandon_copy(org(), copy.catalog.id).await.unwrap();
+    pos.abandon_copy(org(), copy.catalog.id, now()).await.unwrap();
     assert_eq!(world.everything().await.len(), before);
     let shelf = world.library().await.shelf;
     assert_eq!((shelf.products, shelf.arriving.len()), (3, 0));
+    world.check_catalogs().await;
+}
+
+/// A part of a copy fails, and a part of it comes when it has been given up and swept away.
+#[tokio::test]
+async fn a_copy_that_fails_in_part_is_never_seen() {
+    let world = World::new().await;
+    let pos = world.store.pos();
+    let source = world.catalog(1).await;
+    for n in 0..110 {
+        world.product(n).await;
+    }
+    for chunk in (0..110).collect::<Vec<u16>>().chunks(45) {
+        world.add(source.id, &chunk.iter().map(|n| entry(*n)).collect::<Vec<_>>()).await;
+    }
+    let before = world.library().await;
+    let id = catalog_id(2);
+    let copy = source.copied(id, "Copy".into(), now());
+    let copy = world.menu(source.id).await.copied(copy, &before.products, rand::random, now());
+    let announced = before.shelf.announcing(Arrival { catalog: id, products: 110, at: now() }).unwrap();
+    pos.save_shelf(org(), &announced).await.unwrap();
+    let items = world.everything().await.len();
+    world.wire.lose("TransactWriteItems", 1, "AccessDeniedException");
+    pos.write_copy(&copy, &[]).await.unwrap_err();
+    assert_eq!(world.everything().await.len(), items + 220, "those that did not fail were waited for");
+
+    let nothing_is_seen = async || {
+        let library = world.library().await;
+        assert_eq!((&library.products, library.shelf.products), (&before.products, 110));
+        assert_eq!(pos.load_catalogs(org()).await.unwrap().1.len(), 1);
+        assert_eq!(pos.load_product(org(), copy.products[0].id).await.unwrap(), None);
+    };
+    pos.abandon_copy(org(), id, now()).await.unwrap();
+    assert_eq!(world.everything().await.len(), items);
+    nothing_is_seen().await;
+    world.check_catalogs().await;
+    // What comes late.
+    pos.write_copy(&copy, &[]).await.unwrap();
+    nothing_is_seen().await;
+    let list = world.list().await.with(id, Tier::Pro).unwrap();
+    let published = pos.publish_copy(&copy, &list, &announced.welcoming(id).unwrap()).await;
+    assert!(matches!(published, Err(StoreError::Stale)), "{published:?}");
+    assert_eq!(world.library().await.shelf.welcoming(id), None);
+    // When nothing can come any more.
+    assert_eq!(world.library().await.shelf.stranded(now()), []);
+    let over = now() + COPY_TAKES + jiff::SignedDuration::from_millis(1);
+    assert_eq!(world.library().await.shelf.stranded(over), [id]);
+    pos.abandon_copy(org(), id, over).await.unwrap();
+    nothing_is_seen().await;
+    let shelf = world.library().await.shelf;
+    assert_eq!((shelf.arriving, shelf.leaving, world.everything().await.len()), (vec![], vec![], items));
     world.check_catalogs().await;
 }
 

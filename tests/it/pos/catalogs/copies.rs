@@ -2,7 +2,10 @@
 
 use domain::{
     ids::{OrgId, SplitId},
-    pos::split::{Percentage, RecipientType, Split},
+    pos::{
+        product::{Arrival, MAX_LIBRARY},
+        split::{Percentage, RecipientType, Split},
+    },
 };
 
 use super::*;
@@ -37,7 +40,7 @@ async fn a_copy_sells_the_same_and_is_another() {
         created_at: ctx.now(),
         updated_at: ctx.now(),
     };
-    assert!(ctx.store().pos().create_split(&split).await.unwrap());
+    assert_eq!(ctx.store().pos().create_split(&split, 100).await.unwrap(), store::pos::split::SplitMade::Yes);
 
     let copy = owner.call(Method::POST, &format!("{path}/duplicate")).send().await.expect(201);
     assert_eq!((&copy["name"], &copy["productCount"]), (&json!("Bar (Copy)"), &json!(3)));
@@ -92,7 +95,7 @@ async fn a_copy_that_was_left_half_made_is_swept_away() {
     let (menu, library) = (pos.load_menu(org, source).await.unwrap().unwrap(), pos.load_library(org).await.unwrap());
     let new = head.copied(domain::ids::CatalogId::from_random([9; 16]), "Dead".into(), ctx.now());
     let copy = menu.copied(new, &library.products, rand::random, ctx.now());
-    let arrival = domain::pos::product::Arrival { catalog: copy.catalog.id, products: 1, at: ctx.now() };
+    let arrival = Arrival { catalog: copy.catalog.id, products: 1, at: ctx.now() };
     pos.save_shelf(org, &library.shelf.announcing(arrival).unwrap()).await.unwrap();
     pos.write_copy(&copy, &[]).await.unwrap();
 
@@ -109,4 +112,45 @@ async fn a_copy_that_was_left_half_made_is_swept_away() {
     assert_eq!(dead().await, 0);
     let library = pos.load_library(org).await.unwrap();
     assert_eq!((library.products.len(), library.shelf.products, library.shelf.arriving.len()), (3, 3, 0));
+}
+
+/// Announces a copy, as a function does that dies then.
+async fn strand(app: &App, products: u32) {
+    let ctx = app.cloud.ctx("pos-catalogs");
+    let shelf = load_shelf(app).await;
+    let catalog = domain::ids::CatalogId::from_random(rand::random());
+    let announced = shelf.announcing(Arrival { catalog, products, at: ctx.now() }).unwrap();
+    ctx.store().pos().save_shelf(org(app), &announced).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_that_was_left_half_made_does_not_fill_the_library() {
+    let app = App::start().await;
+    let mut owner = Person::new(&app, "superadmin").await;
+    let path = owner.catalog("Bar").await;
+    let beer = owner.sell(&path, "Beer", 500).await;
+    let beer = format!("/products/{}/duplicate", beer["productId"].as_str().unwrap());
+    let copies = async || load_shelf(&app).await.arriving.len();
+    strand(&app, MAX_LIBRARY - 1).await;
+    refused(owner.post("/products", json!({"name": "Wine"})).await, 403, "PRODUCT_LIMIT_REACHED");
+    assert_eq!(copies().await, 1, "it might still be at work");
+    app.advance(16 * 60).await;
+    owner.token = app.sign_in("superadmin").await;
+    owner.product("Wine").await;
+    assert_eq!((copies().await, load_shelf(&app).await.products), (0, 2));
+
+    // Who copies a product or a catalog, and who makes or deletes a catalog, sweeps too.
+    for request in [&*beer, &format!("{path}/duplicate"), "/catalogs"] {
+        let room = MAX_LIBRARY - load_shelf(&app).await.products;
+        strand(&app, room).await;
+        app.advance(16 * 60).await;
+        owner.token = app.sign_in("superadmin").await;
+        owner.post(request, json!({"name": "Another"})).await.expect(201);
+        assert_eq!(copies().await, 0, "{request}");
+    }
+    strand(&app, 1).await;
+    app.advance(16 * 60).await;
+    owner.token = app.sign_in("superadmin").await;
+    owner.delete(&path).await.expect(200);
+    assert_eq!((copies().await, load_shelf(&app).await.products), (0, 4));
 }

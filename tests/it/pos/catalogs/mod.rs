@@ -7,7 +7,10 @@ mod races;
 mod settings;
 mod tiers;
 
-use domain::pos::{subscription::Subscription, tier::Tier};
+use domain::{
+    ids::OrgId,
+    pos::{product::Shelf, subscription::Subscription, tier::Tier},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -112,10 +115,20 @@ fn invalid(answer: Answer, field: &str) {
     assert_eq!(body["details"][0]["path"], field, "{body}");
 }
 
+/// "Home Productions".
+fn org(app: &App) -> OrgId {
+    app.demo["org_id"].as_str().unwrap().parse().unwrap()
+}
+
+/// How many products "Home Productions" has, and what copies are on their way.
+async fn load_shelf(app: &App) -> Shelf {
+    app.cloud.ctx("pos-catalogs").store().pos().load_products(org(app), &[]).await.unwrap().shelf
+}
+
 /// Gives "Home Productions" another tier.
 async fn subscribe(app: &App, tier: Tier) {
     let ctx = app.cloud.ctx("pos-catalogs");
-    let org = app.demo["org_id"].as_str().unwrap().parse().unwrap();
+    let org = org(app);
     let before = ctx.store().pos().load_terms(org).await.unwrap().subscription.unwrap();
     let after = Subscription { tier, version: before.version + 1, ..before.clone() };
     ctx.store().pos().save_subscription(Some(&before), &after).await.unwrap();
