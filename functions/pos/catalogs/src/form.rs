@@ -28,7 +28,7 @@ const MAX_FIELD: usize = 8000;
 pub(crate) struct ProductUpload {
     /// 1 to 100 characters. Required of a new product.
     name: Option<String>,
-    /// At most 1000 characters; empty clears it.
+    /// At most 1000 characters, and 2000 bytes as in JSON; empty clears it.
     description: Option<String>,
     /// `true` takes the picture away.
     remove_image: Option<bool>,

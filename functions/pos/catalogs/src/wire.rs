@@ -24,6 +24,9 @@ use utoipa::ToSchema;
 pub(crate) const MAX_NAME: usize = 100;
 /// Characters of a description at most.
 const MAX_TEXT: usize = 1000;
+/// Bytes of a product's description at most, as [`weight`] counts them: the whole library is one answer, and Lambda's may
+/// have 6 MB.
+const MAX_DESCRIPTION: usize = 2000;
 /// Characters of anything shorter.
 const MAX_SHORT: usize = 200;
 
@@ -36,8 +39,34 @@ pub(crate) fn is_name(name: &str, (): &()) -> garde::Result {
     match name.trim().chars().count() {
         0 => Err(garde::Error::new("must not be empty")),
         count if count > MAX_NAME => Err(garde::Error::new(format!("must have at most {MAX_NAME} characters"))),
-        _ => Ok(()),
+        _ => is_readable(name),
     }
+}
+
+/// Bytes of a character in Lambda's answer, which is JSON in JSON.
+fn weight(character: char) -> usize {
+    match character {
+        '"' | '\\' => 4,
+        '\n' | '\r' | '\t' => 3,
+        character => character.len_utf8(),
+    }
+}
+
+/// Other control characters cannot be seen, and are the longest in JSON.
+fn is_readable(text: &str) -> garde::Result {
+    let unreadable = text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
+    let refusal = || garde::Error::new("must have no control characters but line breaks and tabs");
+    (!unreadable).then_some(()).ok_or_else(refusal)
+}
+
+fn is_description(text: &str, (): &()) -> garde::Result {
+    is_readable(text)?;
+    let fits = text.chars().map(weight).sum::<usize>() <= MAX_DESCRIPTION;
+    fits.then_some(()).ok_or_else(|| {
+        garde::Error::new(format!(
+            "must have at most {MAX_DESCRIPTION} bytes; a quotation mark or backslash counts as 4, a line break or tab as 3"
+        ))
+    })
 }
 
 fn is_day(date: &str, (): &()) -> garde::Result {
@@ -285,9 +314,10 @@ pub(crate) struct ProductIn {
     #[garde(inner(custom(is_name)))]
     #[schema(min_length = 1, max_length = 100)]
     pub(crate) name: Option<String>,
-    /// Null clears it.
+    /// Null clears it. At most 2000 bytes, of which a quotation mark or backslash counts as 4, a line break or tab as 3; no
+    /// other control characters.
     #[serde(default, deserialize_with = "clearable")]
-    #[garde(inner(inner(length(chars, max = MAX_TEXT))))]
+    #[garde(inner(inner(length(chars, max = MAX_TEXT), custom(is_description))))]
     #[schema(value_type = Option<String>, max_length = 1000)]
     pub(crate) description: Option<Option<String>>,
     /// True takes the picture away.

@@ -1,5 +1,6 @@
 //! The product library and its pictures (contract §6).
 
+use domain::pos::product::MAX_LIBRARY;
 use reqwest::multipart::{Form, Part};
 
 use super::*;
@@ -122,4 +123,51 @@ async fn a_product_may_come_as_a_form() {
     let patched = owner.call(Method::PATCH, &path).form(patch).send().await.expect(200);
     assert_eq!((&patched["name"], &patched["imageUrl"]), (&json!("Ale"), &json!(null)));
     assert_eq!(names(&owner.get("/products").await.expect(200), "/name"), ["Ale", "Wine"]);
+}
+
+#[tokio::test]
+async fn a_library_has_a_most() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let path = owner.catalog("Bar").await;
+    let beer = owner.sell(&path, "Beer", 500).await;
+    let product = format!("/products/{}", beer["productId"].as_str().unwrap());
+    let shelf = load_shelf(&app).await;
+    let full = Shelf { products: MAX_LIBRARY, version: shelf.version + 1, ..shelf };
+    app.cloud.ctx("pos-catalogs").store().pos().save_shelf(org(&app), &full).await.unwrap();
+    for route in ["/products", &format!("{product}/duplicate"), &format!("{path}/duplicate")] {
+        refused(owner.post(route, json!({"name": "One more"})).await, 403, "PRODUCT_LIMIT_REACHED");
+    }
+    assert_eq!(names(&owner.get("/products").await.expect(200), "/name"), ["Beer"]);
+    assert_eq!(names(&owner.get("/catalogs").await.expect(200), "/name"), ["Bar"]);
+    assert_eq!(load_shelf(&app).await, full);
+    assert_eq!(owner.delete(&product).await.status, 204);
+    owner.product("Wine").await;
+}
+
+/// The whole library is one answer, which a function gives as JSON in JSON, of 6 MB at most.
+#[tokio::test]
+async fn the_largest_library_fits_into_an_answer() {
+    /// Of the address of pictures, where it is longer than here.
+    const LONGER: usize = 200;
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let made = owner.post("/products", json!({"name": "\"".repeat(100)})).await.expect(201);
+    let path = format!("/products/{}", id(&made));
+    owner.call(Method::POST, &format!("{path}/image")).form(form("image", GIF)).send().await.expect(200);
+    let breaks = format!("x{}x", "\r\n\t".repeat(222));
+    for most in ["x".repeat(1000), "é".repeat(1000), "🍺".repeat(500), "\"\\".repeat(250), breaks] {
+        let product = owner.patch(&path, json!({"description": most})).await.expect(200);
+        assert_eq!(product["description"], most);
+        let answer = serde_json::to_string(&product.to_string()).unwrap();
+        let library = (answer.len() + LONGER) * MAX_LIBRARY as usize;
+        assert!(library < 6 * 1024 * 1024, "{library}");
+    }
+    let breaks = format!("x{}x", "\n".repeat(667));
+    for bad in ["x".repeat(1001), "🍺".repeat(501), "\"".repeat(501), breaks, "a\0b".into(), "a\u{1b}b".into()] {
+        invalid(owner.patch(&path, json!({"description": bad})).await, "description");
+        let form = Form::new().text("name", "Beer").text("description", bad);
+        invalid(owner.call(Method::POST, "/products").form(form).send().await, "description");
+    }
+    invalid(owner.patch(&path, json!({"name": "a\u{1}b"})).await, "name");
 }
