@@ -105,6 +105,50 @@ async fn orders_make_customers_and_count_once() {
     assert_eq!(figures().await[0], (13, 2300), "ten at once are ten");
 }
 
+/// Who is entered by hand has the name wherever they bought.
+#[tokio::test]
+async fn a_name_is_that_of_every_catalog() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let bar = owner.post("/catalogs", json!({"name": "Bar"})).await.expect(201);
+    let kitchen = owner.post("/catalogs", json!({"name": "Kitchen"})).await.expect(201);
+    for catalog in [&kitchen, &bar] {
+        app.advance(10).await;
+        owner.order("cash", 1000, json!({"customerEmail": "Bo@example.com", "catalogId": catalog["id"]})).await;
+    }
+    owner.order("cash", 1000, json!({"customerEmail": "bo@example.com.au", "catalogId": bar["id"]})).await;
+    let named = async || -> Vec<(Value, Value, Value)> {
+        let list = owner.get("/customers?search=bo@example.com").await.expect(200);
+        let mut rows: Vec<_> = list["customers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (one["email"].clone(), one["name"].clone(), one["phone"].clone()))
+            .collect();
+        rows.sort_by_key(|row| row.0.as_str().unwrap().len());
+        rows
+    };
+    let body = json!({"email": "bo@example.com", "name": "Bo Berg", "phone": "123"});
+    let saved = owner.post("/customers", body).await.expect(200);
+    assert_eq!((&saved["isNew"], &saved["catalogId"], &saved["name"]), (&json!(false), &bar["id"], &json!("Bo Berg")));
+    assert_eq!((int(&saved, "/totalOrders"), int(&saved, "/totalSpent")), (1, 1000), "who bought last");
+    let bo = |name: &str| (json!("bo@example.com"), json!(name), json!("123"));
+    let other = (json!("bo@example.com.au"), Value::Null, Value::Null);
+    assert_eq!(named().await, [bo("Bo Berg"), bo("Bo Berg"), other.clone()]);
+    let found = owner.get("/customers/search?q=bo%20b").await.expect(200);
+    assert_eq!(found["customers"].as_array().unwrap().len(), 2);
+
+    owner.order("cash", 1000, json!({"customerEmail": "bo@example.com"})).await;
+    let saved = owner.post("/customers", json!({"email": "bo@example.com", "name": "Bo B.", "phone": "123"})).await;
+    let saved = saved.expect(200);
+    assert_eq!((&saved["isNew"], &saved["catalogId"]), (&json!(false), &Value::Null));
+    assert_eq!(named().await, [bo("Bo B."), bo("Bo B."), bo("Bo B."), other]);
+    let stranger = Person::new(&app, "other").await;
+    let theirs = stranger.post("/customers", json!({"email": "bo@example.com"})).await.expect(200);
+    assert_eq!((&theirs["isNew"], &theirs["name"]), (&json!(true), &Value::Null));
+    app.verify().await;
+}
+
 #[tokio::test]
 async fn customers_are_listed_by_pages_and_searched() {
     let app = App::start().await;

@@ -166,7 +166,8 @@ pub struct SavedCustomer {
     pub is_new: bool,
 }
 
-/// Enters somebody, or what is new of them.
+/// Enters somebody, or what is new of them: name and phone are those of every customer with this address, whatever catalog
+/// they bought from. Of several the answer is the one without a catalog, or else who bought last.
 #[utoipa::path(post, path = "/pos/customers", tag = "pos customers", request_body = CustomerIn, security(("bearer" = [])),
     responses((status = 200, body = SavedCustomer), PosSessionErrors),
     extensions(("x-role" = json!(session::USER))))]

@@ -3,6 +3,8 @@
 //! Those of an organization are in order of their address (gsi2) and, where they have one, of their name (gsi1), so that a
 //! search is the beginning of either. An order never gives a name: those without one are not paid for in gsi1.
 
+use std::collections::BTreeSet;
+
 use domain::{
     ids::{CatalogId, CustomerId, OrgId},
     money::Cents,
@@ -57,6 +59,14 @@ fn identify(id: CustomerId, org: OrgId, catalog: Option<CatalogId>, email: &str,
         .set("gsi2sk", s(format!("{email}#{name}")))
 }
 
+/// What is entered of somebody, whatever they are known by.
+fn enter(id: CustomerId, org: OrgId, contact: &Contact, now: Timestamp) -> Change {
+    let change = identify(id, org, None, &contact.email, now).set_some("phone", contact.phone.as_ref().map(s));
+    let Some(name) = &contact.name else { return change };
+    let partition = keys::named_customers_of(org, shard_of(&id.to_string()));
+    change.set("name", s(name)).set("gsi1pk", s(partition)).set("gsi1sk", s(name_key(name, id)))
+}
+
 impl Tx<'_> {
     /// Moves the totals of the customers whom an order names, named or will not name any more.
     pub(super) fn tally_customers(self, before: Option<&Order>, after: Option<&Order>) -> Result<Self, StoreError> {
@@ -76,7 +86,8 @@ impl Tx<'_> {
 }
 
 impl Pos<'_> {
-    /// Enters somebody by hand, or again. True: they were not known before.
+    /// Enters somebody by hand, or what is new of them, in every catalog that knows them: the customer without a catalog, or
+    /// else who bought last. True: they were not known before.
     pub async fn save_customer(
         &self,
         org: OrgId,
@@ -84,23 +95,33 @@ impl Pos<'_> {
         now: Timestamp,
     ) -> Result<(Customer, bool), StoreError> {
         let id = customer_id(org, None, &contact.email);
-        let key = Key::customer(org, id);
-        let change = || {
-            let mut change = identify(id, org, None, &contact.email, now);
-            if let Some(name) = &contact.name {
-                let partition = keys::named_customers_of(org, shard_of(&id.to_string()));
-                change = change.set("name", s(name)).set("gsi1pk", s(partition)).set("gsi1sk", s(name_key(name, id)));
-            }
-            change.set_some("phone", contact.phone.as_ref().map(s))
-        };
+        let mut known = self.find_by_address(org, &contact.email).await?;
+        known.insert(id);
         loop {
-            if let Ok(item) = self.0.change(&key, change().when_present("pk")).await? {
-                return Ok((from_item(item)?, false));
+            let present = |id: &CustomerId| {
+                let change = enter(*id, org, contact, now).when_present("pk");
+                let key = Key::customer(org, *id);
+                async move { self.0.change(&key, change).await }
+            };
+            let saved = try_join_all(known.iter().map(present)).await?.into_iter().filter_map(Result::ok);
+            let saved = saved.map(from_item).collect::<Result<Vec<Customer>, _>>()?;
+            let first = |customer: &Customer| (customer.catalog.is_none(), customer.last_order_at);
+            if let Some(customer) = saved.into_iter().max_by_key(first) {
+                return Ok((customer, false));
             }
-            if let Ok(item) = self.0.change(&key, change().when_absent("pk")).await? {
+            let change = enter(id, org, contact, now).when_absent("pk");
+            if let Ok(item) = self.0.change(&Key::customer(org, id), change).await? {
                 return Ok((from_item(item)?, true));
             }
         }
+    }
+
+    /// Who has this address: one for each catalog that knows it.
+    async fn find_by_address(&self, org: OrgId, email: &str) -> Result<BTreeSet<CustomerId>, StoreError> {
+        let partitions = (0..SHARDS).map(|shard| keys::customers_of(org, shard));
+        let items = self.0.query_shards(partitions, beginning_with("gsi2", &format!("{email}#")), "gsi2sk").await?;
+        let id = |item: &Item| text(item, "gsi2sk")?.rsplit('#').next()?.parse().ok();
+        Ok(items.iter().filter_map(id).collect())
     }
 
     /// One customer.
