@@ -350,6 +350,11 @@ impl Stripe {
         Self { transport: self.transport.on_account(account) }
     }
 
+    /// True when the key moves real money, false when it is of test mode; unknown for a key of neither kind.
+    pub fn livemode(&self) -> Option<bool> {
+        self.transport.livemode()
+    }
+
     /// Opens the page on which an order is paid. The same order gets the same session, however often it is asked for
     /// (within the 24 hours that Stripe remembers a key).
     pub async fn open_checkout(&self, checkout: &Checkout) -> Result<CheckoutSession, StripeError> {

@@ -5,7 +5,7 @@ use domain::money::{Cents, Currency};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::{CheckoutSession, PaymentIntent, Refund};
+use crate::client::{CheckoutSession, PaymentIntent, Refund, Stripe};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +105,17 @@ impl StripeEvent {
         })
     }
 
+    /// True when it tells of the kind of money, real or test, that our key moves. A live endpoint hears of what connected
+    /// accounts do in test mode too. Without a key, or with one that tells no mode, nothing is compared.
+    pub fn is_of_our_mode(&self, stripe: Option<&Stripe>) -> bool {
+        let ours = stripe.and_then(Stripe::livemode);
+        let is_ours = ours.is_none_or(|ours| ours == self.livemode);
+        if !is_ours {
+            tracing::warn!(event = self.id, livemode = self.livemode, "event of the other mode, dropped");
+        }
+        is_ours
+    }
+
     /// The order it concerns: `metadata.order_number`, else a session's `client_reference_id`.
     pub fn order_number(&self) -> Option<&str> {
         self.text("/metadata/order_number").or_else(|| self.text("/client_reference_id"))
@@ -166,6 +177,21 @@ mod tests {
         let body = json!({"id": "evt_1", "object": "event", "type": kind, "created": 7, "livemode": false,
             "api_version": "2019-01-01", "data": {"object": object}, "pending_webhooks": 1, "request": "req_1"});
         StripeEvent::parse(body.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_other_modes_events_are_not_ours() {
+        let test = event("payment_intent.succeeded", json!({}));
+        let live = StripeEvent { livemode: true, ..test.clone() };
+        for (key, tests, lives) in [("sk_test_1", true, false), ("rk_live_1", false, true), ("sk_local", true, true)] {
+            let stripe = Stripe::new(key, None);
+            assert_eq!(
+                (test.is_of_our_mode(Some(&stripe)), live.is_of_our_mode(Some(&stripe))),
+                (tests, lives),
+                "{key}"
+            );
+        }
+        assert!(test.is_of_our_mode(None) && live.is_of_our_mode(None));
     }
 
     #[test]

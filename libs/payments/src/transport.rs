@@ -51,6 +51,10 @@ pub enum StripeError {
     /// Stripe refuses our key (401, 403).
     #[error("Stripe refused the API key")]
     Unauthorized,
+    /// Our key is good, and this one account is closed to it: it was closed, or its owner has left us (403
+    /// `account_invalid`). Repeating it is of no use.
+    #[error("Stripe has closed the connected account to us")]
+    AccountRefused,
     /// Nothing settled: a timeout, a broken connection, 409, 429 or 5xx after all attempts. Worth repeating later with
     /// the same key; the request may have had its effect.
     #[error("Stripe is unavailable: {message}")]
@@ -85,6 +89,8 @@ pub(crate) struct Transport {
     authorization: Result<HeaderValue, StripeError>,
     /// The connected account in whose name requests are made; our own when absent.
     account: Option<HeaderValue>,
+    /// True for live money, false for test mode, where the key tells.
+    livemode: Option<bool>,
     base: Arc<str>,
     net: net::Client,
 }
@@ -100,7 +106,8 @@ impl Transport {
     pub(crate) fn new(secret_key: &str, api_base: Option<&str>) -> Self {
         let base = api_base.filter(|base| !base.is_empty()).unwrap_or(STRIPE);
         let base = base.trim_end_matches('/').into();
-        Self { authorization: authorization(secret_key), account: None, base, net: net::Client::default() }
+        let (authorization, livemode) = (authorization(secret_key), livemode(secret_key));
+        Self { authorization, account: None, livemode, base, net: net::Client::default() }
     }
 
     /// The same transport, over a client that is shared with others.
@@ -117,6 +124,11 @@ impl Transport {
             _ => on_account.authorization = Err(StripeError::NotConfigured { message: "no id of an account" }),
         }
         on_account
+    }
+
+    /// True when the key moves real money, false when it is of test mode; unknown for a key of neither kind.
+    pub(crate) fn livemode(&self) -> Option<bool> {
+        self.livemode
     }
 
     /// Sends a request and reads the answer, trying up to three times within eight seconds. A POST without a key of its
@@ -176,6 +188,12 @@ impl Transport {
     }
 }
 
+fn livemode(secret_key: &str) -> Option<bool> {
+    let begins = |prefixes: [&str; 2]| prefixes.iter().any(|prefix| secret_key.starts_with(prefix));
+    let live = begins(["sk_live_", "rk_live_"]);
+    (live || begins(["sk_test_", "rk_test_"])).then_some(live)
+}
+
 fn authorization(secret_key: &str) -> Result<HeaderValue, StripeError> {
     if secret_key.is_empty() {
         return Err(StripeError::NotConfigured { message: "the secret key is empty" });
@@ -222,6 +240,7 @@ fn failure(status: StatusCode, detail: FailureDetail) -> StripeError {
     let message = detail.message.unwrap_or_else(|| status.to_string());
     let kind = detail.kind.as_deref().unwrap_or_default();
     match (status.as_u16(), detail.code.as_deref()) {
+        (403, Some("account_invalid")) => StripeError::AccountRefused,
         (401 | 403, _) => StripeError::Unauthorized,
         (402, _) => StripeError::Declined {
             code: detail.code.unwrap_or_else(|| "card_declined".to_owned()),
@@ -261,6 +280,8 @@ mod tests {
         assert_eq!(refused(400, r#"{"error":{"code":"charge_already_refunded"}}"#), StripeError::AlreadyRefunded);
         assert_eq!(refused(400, r#"{"error":{"type":"idempotency_error"}}"#), StripeError::KeyReused);
         assert_eq!(refused(401, "{}"), StripeError::Unauthorized);
+        assert_eq!(refused(403, r#"{"error":{"code":"account_invalid"}}"#), StripeError::AccountRefused);
+        assert_eq!(refused(403, r#"{"error":{"code":"other"}}"#), StripeError::Unauthorized);
         assert!(matches!(refused(400, r#"{"error":{"message":"m"}}"#), StripeError::Invalid { .. }));
         for status in [409, 429, 500, 502, 503, 504] {
             assert!(refused(status, "<html>").is_retryable(), "{status}");
@@ -277,6 +298,20 @@ mod tests {
         let built = transport.build(request(), None).unwrap();
         assert_eq!(built.uri(), "http://127.0.0.1:1/v1/balance");
         assert!(!format!("{transport:?} {built:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn a_key_tells_its_mode_where_it_has_one() {
+        for (key, mode) in [
+            ("sk_test_x", Some(false)),
+            ("rk_test_x", Some(false)),
+            ("sk_live_x", Some(true)),
+            ("rk_live_x", Some(true)),
+            ("sk_x", None),
+            ("", None),
+        ] {
+            assert_eq!(Transport::new(key, None).on_account("acct_1").livemode(), mode, "{key}");
+        }
     }
 
     #[test]

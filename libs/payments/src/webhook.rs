@@ -18,6 +18,7 @@ use crate::{
     register::{IntentNotice, Register, RegisterError, order_on},
     terminal::CardIntent,
     till::{Outcome, Till, TillError, payment_of},
+    transport::StripeError,
 };
 
 /// What the generic payment webhook says of a payment.
@@ -163,7 +164,8 @@ fn nobodys(account: &str, event: &StripeEvent) -> Result<(), RegisterError> {
 }
 
 /// The event names the charge and does not hold it: Stripe is asked for the card's brand and digits, and the money does not
-/// wait for them.
+/// wait for them. Only where Stripe does not answer is the event believed as it is; a payment that Stripe does not know
+/// under our key brought no money.
 ///
 /// Meanwhile the database is asked whose the account is, and all else that there is to know if it is whose the payment
 /// says: one round, before the one that writes.
@@ -181,13 +183,24 @@ async fn settle_card(register: &Register<'_>, account: &str, event: &StripeEvent
     };
     let ask = async {
         match register.stripe {
-            Some(stripe) => stripe.on_account(account).retrieve_intent(&told.id).await.ok(),
-            None => None,
+            Some(stripe) => stripe.on_account(account).retrieve_intent(&told.id).await.map(Some),
+            None => Ok(None),
         }
     };
     let pos = register.store.pos();
     let (asked, owner, known) = tokio::join!(ask, pos.find_account(account), read);
     let Some(ConnectedAccount { org, .. }) = owner? else { return nobodys(account, event) };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(StripeError::Unavailable { .. } | StripeError::Unexpected { .. } | StripeError::NotConfigured { .. }) => {
+            None
+        }
+        Err(error @ (StripeError::NotFound | StripeError::AccountRefused)) => {
+            tracing::warn!(event = event.id, account, intent = told.id, %error, "a card payment that Stripe denies");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let Some(notice) = IntentNotice::of(org, account, asked.as_ref().unwrap_or(&told)) else { return Ok(()) };
     // What was read counts only of the organization whose account it is, and of the order that Stripe names.
     let settled = match known?.filter(|_| said == Some(org) && notice.order == order_on(org, &told)) {

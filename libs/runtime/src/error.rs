@@ -132,6 +132,10 @@ impl From<StripeError> for ApiError {
             StripeError::Invalid { message, .. } => Self::bad_request("STRIPE_REFUSED", message),
             StripeError::AlreadyRefunded => Self::bad_request("NOTHING_TO_REFUND", error.to_string()),
             StripeError::NotFound => Self::not_found("NOT_FOUND", "No such object at Stripe"),
+            StripeError::AccountRefused => {
+                tracing::warn!(%error, "a connected account cannot be used");
+                Self::new(StatusCode::FORBIDDEN, "PAYMENTS_NOT_ENABLED", "Payments are not enabled for this account")
+            }
             StripeError::KeyReused => key_reused(error.to_string()),
             StripeError::Unavailable { .. } => {
                 tracing::warn!(%error, "Stripe unavailable");

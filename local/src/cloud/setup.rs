@@ -139,7 +139,7 @@ pub(super) async fn start_stripe(
     let config = stripe::Config {
         webhook_targets: vec![own, connect],
         data_dir,
-        secret_key: Some(stripe::SECRET_KEY.to_owned()),
+        secret_key: Some(secret("STRIPE_SECRET_KEY")),
         ..stripe::Config::default()
     };
     Stripe::start(listen(options.port, 2).await?, config).await

@@ -154,7 +154,8 @@ struct Shared {
     secret_key: Option<String>,
     /// Seconds that the stand-in's clock is ahead.
     ahead: AtomicI64,
-    faults: Mutex<VecDeque<Fault>>,
+    /// Each with a part of the path that it is for.
+    faults: Mutex<VecDeque<(String, Fault)>>,
     mailman: Mailman,
     changed: Notify,
     file: Option<PathBuf>,
@@ -270,7 +271,12 @@ impl Stripe {
 
     /// Makes the next `n` API requests fail.
     pub fn fail_next(&self, n: usize, fault: Fault) {
-        lock(&self.shared().faults).extend(std::iter::repeat_n(fault, n));
+        self.fail_next_on("", n, fault);
+    }
+
+    /// Makes the next `n` API requests fail whose `METHOD /path` has `part` in it.
+    pub fn fail_next_on(&self, part: &str, n: usize, fault: Fault) {
+        lock(&self.shared().faults).extend(std::iter::repeat_n((part.to_owned(), fault), n));
     }
 
     /// Forgets faults that no request has met yet.
@@ -318,8 +324,10 @@ impl Shared {
         clock().as_second().saturating_add(self.ahead.load(Ordering::Relaxed))
     }
 
-    fn next_fault(&self) -> Option<Fault> {
-        lock(&self.faults).pop_front()
+    fn next_fault(&self, request: &str) -> Option<Fault> {
+        let mut faults = lock(&self.faults);
+        let at = faults.iter().position(|(part, _)| request.contains(part.as_str()))?;
+        faults.remove(at).map(|(_, fault)| fault)
     }
 
     /// Runs one step in an account and sends the events that came of it.

@@ -20,7 +20,7 @@ use super::{
     events,
     form::Params,
     invoices, lock, onboarding, payment_intents, payment_methods, payouts, portal, prices, refunds, setup_intents,
-    store::{PLATFORM, SavedAnswer, new_id},
+    store::{Account, PLATFORM, SavedAnswer, Store, new_id},
     subscriptions, terminal,
 };
 
@@ -45,7 +45,7 @@ async fn api(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         headers: parts.headers,
         body,
     };
-    let fault = shared.next_fault();
+    let fault = shared.next_fault(&format!("{} {}", request.method, request.path));
     let reply = match fault {
         Some(Fault::Http500) => Reply::of(&Err(ApiError::broken())),
         Some(Fault::RateLimited) => Reply::of(&Err(ApiError::rate_limited())),
@@ -139,7 +139,7 @@ fn answer(shared: &Arc<Shared>, request: &ApiRequest) -> Reply {
         return Reply::of(&Err(error));
     }
     let account = request.header("stripe-account").unwrap_or(PLATFORM).to_owned();
-    if lock(&shared.store).account(&account).is_none() {
+    if !is_open(&mut lock(&shared.store), &account) {
         return Reply::of(&Err(ApiError::account_invalid(&account)));
     }
     let key = request.header("idempotency-key").filter(|_| verb == Verb::Post).map(str::to_owned);
@@ -151,6 +151,12 @@ fn answer(shared: &Arc<Shared>, request: &ApiRequest) -> Reply {
             None => Reply::of(&run(call, verb, request)),
         }
     })
+}
+
+/// An account that was given up is closed to everybody.
+fn is_open(store: &mut Store, account: &str) -> bool {
+    let own = |data: &mut Account| data.get("account", account).is_some_and(|own| own["_deleted"] == true);
+    store.account(account).is_some_and(|data| !own(data))
 }
 
 /// A key's first request is carried out and its answer kept; the next gets the same answer.

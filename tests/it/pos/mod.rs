@@ -17,7 +17,7 @@ mod reports;
 mod splits;
 mod staff;
 mod terminal;
-mod till;
+pub mod till;
 mod tips;
 mod transactions;
 mod unclaimed;

@@ -1,2 +1,3 @@
+mod connect;
 mod stores;
 mod stripe;

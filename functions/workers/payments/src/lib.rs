@@ -73,8 +73,12 @@ async fn apply_webhook(ctx: &Ctx, webhook: Webhook) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Events of connected accounts are the counter's, of our own account subscriptions' and tickets'.
+/// Events of connected accounts are the counter's, of our own account subscriptions' and tickets'. Those of the other mode,
+/// live or test, are nobody's.
 async fn apply_event(ctx: &Ctx, event: &StripeEvent) -> Result<(), BoxError> {
+    if !event.is_of_our_mode(ctx.stripe()) {
+        return Ok(());
+    }
     match (&event.account, &event.kind) {
         (Some(account), _) => apply_connect_event(&ctx.register(), account, event).await?,
         (None, EventKind::Subscription(_)) => match Named::by(event) {
