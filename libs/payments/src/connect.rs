@@ -3,6 +3,8 @@
 //! An organization has one account for ever. Three things see to it: the account is opened under a key of the
 //! organization, it is written only where none is, and an account that came too late for that is given up.
 
+use std::collections::{BTreeMap, HashMap};
+
 use domain::{
     ids::OrgId,
     money::{Cents, Currency},
@@ -14,7 +16,7 @@ use store::{Store, StoreError};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use crate::{
-    client::{Stripe, checked, null_is_default},
+    client::{Stripe, checked, null_is_default, null_is_empty},
     transport::StripeError,
 };
 
@@ -175,7 +177,12 @@ pub struct NewPayout {
     pub instant: bool,
     /// A note of the owner's.
     pub description: Option<String>,
+    /// The client's request that it is made for: by this it is found when Stripe has forgotten the idempotency key.
+    pub request: Option<String>,
 }
+
+/// On a payout at Stripe: the client's request that it was made for.
+const REQUEST: &str = "request";
 
 /// Money on its way to a bank.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -206,6 +213,9 @@ pub struct Payout {
     /// Where it goes.
     #[serde(default, deserialize_with = "if_expanded")]
     pub destination: Option<ExternalAccount>,
+    /// What we wrote on it.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub metadata: HashMap<String, String>,
 }
 
 /// An expanded object; an id alone tells nothing.
@@ -277,6 +287,8 @@ struct CreatePayout<'a> {
     method: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<&'static str, &'a str>,
     expand: [&'static str; 1],
 }
 
@@ -285,7 +297,14 @@ struct ListPayouts<'a> {
     limit: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     starting_after: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<Since>,
     expand: [&'static str; 1],
+}
+
+#[derive(Serialize)]
+struct Since {
+    gte: i64,
 }
 
 #[derive(Serialize)]
@@ -350,6 +369,7 @@ impl Stripe {
             currency: payout.currency.code().to_ascii_lowercase(),
             method: if payout.instant { "instant" } else { "standard" },
             description: payout.description.as_deref(),
+            metadata: payout.request.as_deref().map(|request| (REQUEST, request)).into_iter().collect(),
             expand: ["destination"],
         };
         self.transport.send(RequestBuilder::new(StripeMethod::Post, "/payouts").form(&form), Some(key)).await
@@ -365,7 +385,31 @@ impl Stripe {
     /// Payouts, newest first, behind the one named. `NotFound` when there is no such one.
     pub async fn list_payouts(&self, limit: u8, starting_after: Option<&str>) -> Result<Page<Payout>, StripeError> {
         let starting_after = starting_after.map(|id| checked("po_", id)).transpose()?;
-        let query = ListPayouts { limit, starting_after, expand: ["data.destination"] };
+        self.read_payouts(limit, starting_after, None).await
+    }
+
+    /// The payout that was made for a client's request since then.
+    pub async fn find_payout(&self, request: &str, since: Timestamp) -> Result<Option<Payout>, StripeError> {
+        let mut last: Option<String> = None;
+        loop {
+            let page = self.read_payouts(100, last.as_deref(), Some(since)).await?;
+            last = page.data.last().map(|payout| payout.id.clone());
+            let of_it = |payout: &Payout| payout.metadata.get(REQUEST).is_some_and(|of| of == request);
+            let found = page.data.into_iter().find(of_it);
+            if found.is_some() || !page.has_more || last.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn read_payouts(
+        &self,
+        limit: u8,
+        starting_after: Option<&str>,
+        since: Option<Timestamp>,
+    ) -> Result<Page<Payout>, StripeError> {
+        let created = since.map(|since| Since { gte: since.as_second() });
+        let query = ListPayouts { limit, starting_after, created, expand: ["data.destination"] };
         self.transport.send(RequestBuilder::new(StripeMethod::Get, "/payouts").query(&query), None).await
     }
 }
@@ -395,6 +439,26 @@ pub enum ConnectError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// How often an account is asked about anew when somebody else wrote what Stripe said of it.
+const ROUNDS: usize = 5;
+
+/// What an account is that is closed to us: as it was, and nothing can be done with it.
+fn refused(known: &ConnectedAccount) -> AccountFacts {
+    AccountFacts {
+        charges_enabled: false,
+        payouts_enabled: false,
+        details_submitted: known.details_submitted,
+        currently_due: known.currently_due.clone(),
+        past_due: known.past_due.clone(),
+        disabled_reason: Some("account_invalid".to_owned()),
+        business_name: known.business_name.clone(),
+        bank_last4: known.bank_last4.clone(),
+        bank_name: known.bank_name.clone(),
+        country: known.country.clone(),
+        currency: known.currency,
+    }
 }
 
 /// Where accounts are opened and kept up with, as of now.
@@ -454,10 +518,33 @@ impl<'a> Connect<'a> {
         Ok(url)
     }
 
-    /// What Stripe says of the account now, written down.
+    /// What Stripe says of the account now, written down. Somebody looks who may just be back from Stripe's page: the link to
+    /// it counts as used.
     pub async fn refresh_account(&self, account: &ConnectedAccount) -> Result<ConnectedAccount, ConnectError> {
-        let said = self.stripe()?.retrieve_account(&account.account).await?;
-        Ok(self.store.pos().sync_account(account.org, &account.account, &said.facts, self.now).await?)
+        self.sync_account(account.clone(), true).await
+    }
+
+    /// Asks Stripe, and writes what it says over the very version that was read before it was asked: an answer never
+    /// overwrites a newer one.
+    async fn sync_account(
+        &self,
+        mut known: ConnectedAccount,
+        link_used: bool,
+    ) -> Result<ConnectedAccount, ConnectError> {
+        let pos = self.store.pos();
+        for _ in 0..ROUNDS {
+            let facts = match self.stripe()?.retrieve_account(&known.account).await {
+                Ok(said) => said.facts,
+                Err(StripeError::AccountRefused) => refused(&known),
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(synced) = pos.sync_account(&known, &facts, link_used, self.now).await? {
+                return Ok(synced);
+            }
+            let read = pos.load_terms(known.org).await?.account;
+            known = read.filter(|read| read.account == known.account).ok_or(StoreError::Stale)?;
+        }
+        Err(StoreError::Busy.into())
     }
 
     /// The account, fresh enough to be shown; as it was last known when Stripe does not answer.
@@ -475,10 +562,11 @@ impl<'a> Connect<'a> {
     }
 
     /// A notice of Stripe's says that this account changed (`account.updated`): asks what it is now, so that the order of
-    /// notices does not matter. Nothing when it is nobody's.
+    /// notices does not matter. Nothing when it is nobody's. A link that was given out is still out: Stripe tells of each step
+    /// on its page.
     pub async fn follow_account(&self, account: &str) -> Result<Option<ConnectedAccount>, ConnectError> {
         match self.store.pos().find_account(account).await? {
-            Some(known) => self.refresh_account(&known).await.map(Some),
+            Some(known) => self.sync_account(known, false).await.map(Some),
             None => Ok(None),
         }
     }

@@ -55,22 +55,27 @@ impl From<Balance> for BalanceOut {
     }
 }
 
-/// An account that may be paid out, and Stripe in its name.
+/// An account, and Stripe in its name.
 pub(crate) struct Purse {
     pub(crate) account: ConnectedAccount,
     pub(crate) stripe: Stripe,
 }
 
 impl Purse {
-    /// 404 when the organization has no account, 403 when it may not be paid out (yet).
+    /// 404 when the organization has no account.
     pub(crate) async fn of(ctx: &Ctx, user: &User) -> Result<Self, ApiError> {
         let account = ctx.store().pos().load_terms(user.org).await?.account.ok_or_else(no_account)?;
-        if !account.payouts_enabled {
-            let text = "Payouts are not enabled for this account";
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "PAYOUTS_NOT_ENABLED", text));
-        }
         let stripe = ctx.stripe().ok_or(StripeError::NotConfigured { message: "no key" })?;
         Ok(Purse { stripe: stripe.on_account(&account.account), account })
+    }
+
+    /// 403 when it may not be paid out (yet).
+    pub(crate) fn expect_payouts(&self) -> Result<(), ApiError> {
+        if self.account.payouts_enabled {
+            return Ok(());
+        }
+        let text = "Payouts are not enabled for this account";
+        Err(ApiError::new(StatusCode::FORBIDDEN, "PAYOUTS_NOT_ENABLED", text))
     }
 }
 
@@ -84,5 +89,6 @@ impl Purse {
     ))]
 pub(crate) async fn get_balance(State(ctx): State<Ctx>, manager: Manager) -> Result<Json<BalanceOut>, ApiError> {
     let purse = Purse::of(&ctx, &manager).await?;
+    purse.expect_payouts()?;
     Ok(Json(purse.stripe.retrieve_balance().await?.into()))
 }

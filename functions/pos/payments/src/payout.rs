@@ -2,11 +2,13 @@
 
 use axum::extract::State;
 use domain::{
+    ids::OrgId,
     money::Cents,
     pos::connect::{largest_payout, payout_fee},
 };
 use garde::Validate;
 use http::StatusCode;
+use jiff::SignedDuration;
 use payments::{
     StripeError,
     connect::{ExternalAccount, NewPayout, Payout},
@@ -23,6 +25,12 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::balance::Purse;
+
+/// Stripe knows an idempotency key for 24 hours; an hour less, for what is on its way.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(23);
+
+/// How far Stripe's clock may be behind ours.
+const CLOCKS: SignedDuration = SignedDuration::from_hours(1);
 
 /// How fast it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -176,6 +184,7 @@ pub(crate) async fn list_payouts(
     manager: Manager,
     Query(query): Query<PayoutsQuery>,
 ) -> Result<Json<PayoutsOut>, ApiError> {
+    // A payout that failed may be why there are no more: its reason is told all the same.
     let purse = Purse::of(&ctx, &manager).await?;
     let after = query.starting_after.as_deref().filter(|after| !after.is_empty());
     let page = purse.stripe.list_payouts(query.limit.unwrap_or(25), after).await.map_err(|error| match error {
@@ -185,7 +194,8 @@ pub(crate) async fn list_payouts(
     Ok(Json(PayoutsOut { data: page.data.into_iter().map(PayoutOut::from).collect(), has_more: page.has_more }))
 }
 
-/// Pays out. An `Idempotency-Key` pays out once: a repeat is answered with the same payout, whatever the balance is by then.
+/// Pays out. An `Idempotency-Key` pays out once, for ever: a repeat is answered with the same payout as it is by then, whatever
+/// the balance is.
 #[utoipa::path(post, path = "/pos/stripe/connect/payouts", tag = "pos connect", security(("bearer" = [])),
     extensions(("x-role" = json!(session::MANAGER))), request_body = PayoutIn,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters")),
@@ -203,51 +213,99 @@ pub(crate) async fn create_payout(
 ) -> Result<Json<MadeOut>, ApiError> {
     let purse = Purse::of(&ctx, &manager).await?;
     let key = key.hash();
-    let amount = decide_amount(&ctx, &purse, key.as_deref(), &input).await?;
+    let request = match &key {
+        Some(key) => find_request(&ctx, manager.org, key, &input).await?,
+        None => None,
+    };
+    if let (Some(key), Some(request)) = (&key, &request)
+        && let Some(made) = find_made(&ctx, &purse, key, request).await?
+    {
+        return Ok(Json((&made).into()));
+    }
+    purse.expect_payouts()?;
+    let amount = match request {
+        Some(request) => request.amount,
+        None => decide_amount(&ctx, &purse, key.as_deref(), &input).await?,
+    };
+    let made = pay_out(&purse, key.clone(), amount, input).await?;
+    if let Some(key) = &key {
+        note(&ctx, manager.org, key, &made).await;
+    }
+    Ok(Json((&made).into()))
+}
+
+/// Has Stripe pay out: once for each key, as long as Stripe remembers it.
+async fn pay_out(purse: &Purse, key: Option<String>, amount: Cents, input: PayoutIn) -> Result<Payout, ApiError> {
+    let org = purse.account.org;
+    let name = key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let payout = NewPayout {
         amount,
         currency: purse.account.currency,
         instant: input.method.unwrap_or_default() == Speed::Instant,
         description: input.description.filter(|text| !text.is_empty()),
+        request: key,
     };
-    let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
-    let made = purse.stripe.create_payout(&payout, &format!("payout:{}:{key}", manager.org)).await;
+    let made = purse.stripe.create_payout(&payout, &format!("payout:{org}:{name}")).await;
     let made = made.map_err(|error| match error {
         StripeError::Invalid { code, .. } if code.as_deref() == Some("balance_insufficient") => insufficient(),
         error => error.into(),
     })?;
-    tracing::info!(org = %manager.org, payout = made.id, amount = %made.amount, "paid out");
-    Ok(Json((&made).into()))
+    tracing::info!(%org, payout = made.id, amount = %made.amount, "paid out");
+    Ok(made)
 }
 
-/// What is paid out: what was decided under this key before; else what is asked for, or all, if the balance bears it.
+/// What was asked for under this key before. 422 when that was something else.
+async fn find_request(ctx: &Ctx, org: OrgId, key: &str, input: &PayoutIn) -> Result<Option<PayoutRequest>, ApiError> {
+    let request = ctx.store().pos().find_payout_request(org, key).await?;
+    request.map(|request| expect_same(request, &fingerprint(input))).transpose()
+}
+
+fn expect_same(request: PayoutRequest, fingerprint: &str) -> Result<PayoutRequest, ApiError> {
+    if request.fingerprint == fingerprint {
+        return Ok(request);
+    }
+    let text = "This Idempotency-Key was used for another request";
+    Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", text))
+}
+
+/// The payout that came of a request, where Stripe's own memory of the key does not tell: it is on the row, or, where whoever
+/// made it died before they noted it, among the account's payouts. Nothing when it is to be made, as if for the first time.
+async fn find_made(ctx: &Ctx, purse: &Purse, key: &str, request: &PayoutRequest) -> Result<Option<Payout>, ApiError> {
+    if let Some(payout) = &request.payout {
+        return Ok(Some(purse.stripe.retrieve_payout(payout).await?));
+    }
+    if ctx.now().duration_since(request.asked_at) < REMEMBERED {
+        return Ok(None);
+    }
+    let made = purse.stripe.find_payout(key, request.asked_at - CLOCKS).await?;
+    if let Some(made) = &made {
+        note(ctx, purse.account.org, key, made).await;
+    }
+    Ok(made)
+}
+
+/// Where this fails, the payout is found by [`find_made`] all the same.
+async fn note(ctx: &Ctx, org: OrgId, key: &str, made: &Payout) {
+    if let Err(error) = ctx.store().pos().note_payout(org, key, &made.id).await {
+        tracing::warn!(%org, payout = made.id, %error, "a payout is not noted on its request");
+    }
+}
+
+/// What is paid out: what is asked for, or all, if the balance bears it; what was decided under this key meanwhile comes first.
 async fn decide_amount(ctx: &Ctx, purse: &Purse, key: Option<&str>, input: &PayoutIn) -> Result<Cents, ApiError> {
-    let (pos, org) = (ctx.store().pos(), purse.account.org);
+    let instant = input.method.unwrap_or_default() == Speed::Instant;
+    let available = purse.stripe.retrieve_balance().await?.available_in(purse.account.currency, instant);
+    let largest = largest_payout(available, instant);
+    let amount = input.amount.map_or(Ok(largest), Cents::from_major);
+    let amount = amount.map_err(|error| ApiError::invalid("amount", error.to_string()))?;
+    if amount > largest || amount.is_zero() {
+        return Err(insufficient());
+    }
+    let Some(key) = key else { return Ok(amount) };
     let fingerprint = fingerprint(input);
-    let mut decided = match key {
-        Some(key) => pos.find_payout_request(org, key).await?,
-        None => None,
-    };
-    if decided.is_none() {
-        let instant = input.method.unwrap_or_default() == Speed::Instant;
-        let available = purse.stripe.retrieve_balance().await?.available_in(purse.account.currency, instant);
-        let largest = largest_payout(available, instant);
-        let amount = input.amount.map_or(Ok(largest), Cents::from_major);
-        let amount = amount.map_err(|error| ApiError::invalid("amount", error.to_string()))?;
-        if amount > largest || amount.is_zero() {
-            return Err(insufficient());
-        }
-        let Some(key) = key else { return Ok(amount) };
-        let request = PayoutRequest { fingerprint: fingerprint.clone(), amount };
-        decided = Some(pos.save_payout_request(org, key, &request).await?);
-    }
-    match decided {
-        Some(request) if request.fingerprint == fingerprint => Ok(request.amount),
-        _ => {
-            let text = "This Idempotency-Key was used for another request";
-            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", text))
-        }
-    }
+    let request = PayoutRequest { fingerprint: fingerprint.clone(), amount, asked_at: ctx.now(), payout: None };
+    let decided = ctx.store().pos().save_payout_request(purse.account.org, key, &request).await?;
+    Ok(expect_same(decided, &fingerprint)?.amount)
 }
 
 fn insufficient() -> ApiError {

@@ -9,7 +9,7 @@ use domain::{
         subscription::Subscription,
     },
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Pos;
@@ -37,6 +37,12 @@ pub struct PayoutRequest {
     pub fingerprint: String,
     /// What is paid out.
     pub amount: Cents,
+    /// When it was first asked for.
+    #[serde(with = "domain::time::millis")]
+    pub asked_at: Timestamp,
+    /// The payout that came of it, `po_…`, once that is known: a repeat is answered by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payout: Option<String>,
 }
 
 pub(super) fn subscription_item(subscription: &Subscription) -> Result<Item, StoreError> {
@@ -91,15 +97,18 @@ impl Pos<'_> {
         }
     }
 
-    /// Writes what Stripe says of an account now, and nothing else of it. Answers the account after it; `Stale` when the
-    /// organization has no such account.
+    /// Writes what Stripe, asked after `known` was read, says of the account, and nothing else of it. With `link_used` a link
+    /// that had been given out by then counts as used. Answers the account after it; nothing when something was written since
+    /// `known` was read, which may be newer: read and ask again.
     pub async fn sync_account(
         &self,
-        org: OrgId,
-        account: &str,
+        known: &ConnectedAccount,
         facts: &AccountFacts,
+        link_used: bool,
         now: Timestamp,
-    ) -> Result<ConnectedAccount, StoreError> {
+    ) -> Result<Option<ConnectedAccount>, StoreError> {
+        // Never the same moment twice, whatever the clocks of two functions say.
+        let at = now.max(known.synced_at + SignedDuration::from_millis(1));
         let mut change = Change::default()
             .set("charges_enabled", attr(&facts.charges_enabled)?)
             .set("payouts_enabled", attr(&facts.payouts_enabled)?)
@@ -108,8 +117,12 @@ impl Pos<'_> {
             .set("past_due", attr(&facts.past_due)?)
             .set("country", s(&facts.country))
             .set("currency", attr(&facts.currency)?)
-            .set("link_given", attr(&false)?)
-            .set("synced_at", n(now.as_millisecond()));
+            .set("synced_at", n(at.as_millisecond()))
+            .when("synced_at", "=", n(known.synced_at.as_millisecond()));
+        // A link that was given out after `known` was read stays.
+        if link_used && known.link_given {
+            change = change.set("link_given", attr(&false)?);
+        }
         for (name, text) in [
             ("disabled_reason", &facts.disabled_reason),
             ("business_name", &facts.business_name),
@@ -121,7 +134,7 @@ impl Pos<'_> {
                 None => change.remove(name),
             };
         }
-        self.change_account(org, account, change).await?.ok_or(StoreError::Stale)
+        self.change_account(known.org, &known.account, change).await
     }
 
     /// Notes that an onboarding link was given out: what Stripe says may change any moment.
@@ -168,6 +181,12 @@ impl Pos<'_> {
             Err(TxError::Refused(_)) => self.find_payout_request(org, key).await?.ok_or(StoreError::Stale),
             Err(TxError::Store(error)) => Err(error),
         }
+    }
+
+    /// Notes which payout came of what was asked for under a key.
+    pub async fn note_payout(&self, org: OrgId, key: &str, payout: &str) -> Result<(), StoreError> {
+        let change = Change::default().set("payout", s(payout)).when_present("fingerprint");
+        self.0.change(&Key::request(org, "payout", key), change).await.map(drop)
     }
 
     /// Whose an account at Stripe is.

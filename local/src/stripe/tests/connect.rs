@@ -97,8 +97,9 @@ async fn what_no_page_leads_to_is_set_by_a_script() {
 async fn an_account_that_is_given_up_is_gone() {
     let (_stripe, client, account) = opened().await;
     client.delete_account(&account.id).await.unwrap();
-    assert_eq!(client.retrieve_account(&account.id).await, Err(StripeError::Unauthorized));
-    assert_eq!(client.retrieve_account("acct_nobody").await, Err(StripeError::Unauthorized));
+    assert_eq!(client.retrieve_account(&account.id).await, Err(StripeError::AccountRefused));
+    assert_eq!(client.on_account(&account.id).retrieve_balance().await, Err(StripeError::AccountRefused));
+    assert_eq!(client.retrieve_account("acct_nobody").await, Err(StripeError::AccountRefused));
     let unknown = NewAccount { country: "ZZ".into(), ..business() };
     assert!(matches!(client.create_account(&unknown, "account:2").await, Err(StripeError::Invalid { .. })));
 }
@@ -119,6 +120,7 @@ async fn a_balance_is_what_came_less_what_it_cost_and_what_went() {
         currency: Currency::USD,
         instant,
         description: Some("Friday".into()),
+        request: None,
     };
     let refused = client.create_payout(&payout(4658, false), "payout:1").await;
     assert!(matches!(refused, Err(StripeError::Invalid { code: Some(code), .. }) if code == "balance_insufficient"));
@@ -153,7 +155,7 @@ async fn accounts_do_not_see_each_other() {
     };
     assert_eq!(balance(client.on_account(&other.id)).await, Cents::ZERO);
     assert_eq!(balance(client.clone()).await, Cents::ZERO, "nor does the platform have their money");
-    let new = NewPayout { amount: Cents(1), currency: Currency::USD, instant: false, description: None };
+    let new = NewPayout { amount: Cents(1), currency: Currency::USD, instant: false, description: None, request: None };
     assert!(client.on_account(&other.id).create_payout(&new, "payout:1").await.is_err(), "payouts are not enabled");
 }
 
@@ -184,7 +186,8 @@ async fn stripes_own_types_understand_the_objects() {
 
     let client = payments::Stripe::new(KEY, Some(stripe.url())).on_account("acct_1Planted");
     charge(&stripe, "acct_1Planted", 5000, 0).await;
-    let new = NewPayout { amount: Cents(100), currency: Currency::USD, instant: true, description: None };
+    let new =
+        NewPayout { amount: Cents(100), currency: Currency::USD, instant: true, description: None, request: None };
     let payout = client.create_payout(&new, "payout:1").await.unwrap();
     let in_its_name = reqwest::header::HeaderMap::from_iter([(
         reqwest::header::HeaderName::from_static("stripe-account"),
