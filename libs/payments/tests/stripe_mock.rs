@@ -122,8 +122,8 @@ async fn stripe_accepts_every_request_of_the_counter() {
     assert!(!stripe.create_connection_token(Some("tml_1")).await.unwrap().secret.is_empty());
     assert!(!stripe.list_readers().await.unwrap().is_empty());
     for reader in [
-        stripe.register_reader("simulated-wpe", "tml_1", Some("Bar"), None).await,
-        stripe.register_reader("simulated-wpe", "tml_1", None, Some("simulate:1")).await,
+        stripe.register_reader("simulated-wpe", "tml_1", Some("Bar")).await,
+        stripe.register_reader("simulated-wpe", "tml_1", None).await,
         stripe.retrieve_reader("tmr_1").await,
         stripe.process_on_reader("tmr_1", "pi_1").await,
         stripe.cancel_reader_action("tmr_1").await,

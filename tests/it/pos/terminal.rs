@@ -206,6 +206,25 @@ async fn a_card_payment_is_looked_at_captured_and_given_up() {
     app.verify().await;
 }
 
+/// Each attempt has a reader of its own, which is gone when it ends: neither one at the same time nor one before it is in the way.
+#[tokio::test]
+async fn a_simulation_is_tried_again() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let order = owner.order("tap_to_pay", 1000, json!({})).await;
+    let intent = owner.begin_tap(&order).await;
+    let simulate = path(id(&intent), "/simulate");
+    app.cloud.stripe().fail_next_on("present_payment_method", 3, local::stripe::Fault::Http500);
+    refused(owner.post(&simulate, json!({})).await, 503, "SERVICE_UNAVAILABLE");
+    assert_eq!(owner.status(&order).await, "processing");
+    for answer in join_all((0..2).map(|_| owner.post(&simulate, json!({})))).await {
+        assert_eq!(answer.expect(200)["status"], "succeeded");
+    }
+    assert_eq!(owner.status(&order).await, "completed");
+    assert_eq!(owner.get("/stripe/terminal/readers").await.expect(200), json!({"readers": []}));
+    app.verify().await;
+}
+
 /// The poll settles what the webhook has not told yet.
 #[tokio::test]
 async fn a_poll_settles_what_no_webhook_has_told() {

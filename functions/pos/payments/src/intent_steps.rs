@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use payments::{
-    PaymentIntentStatus, StripeError,
+    PaymentIntentStatus, Stripe, StripeError,
     terminal::{CardIntent, CardKind},
 };
 use runtime::{
@@ -205,7 +205,7 @@ pub(crate) async fn simulate_payment(
     user: User,
     id: Id<String>,
 ) -> Result<Json<SimulatedOut>, ApiError> {
-    if !ctx.settings().stripe_secret_key.as_deref().is_some_and(|key| key.starts_with("sk_test_")) {
+    if ctx.stripe().and_then(Stripe::livemode) != Some(false) {
         return Err(ApiError::bad_request("TEST_MODE_ONLY", "Payments can be simulated in test mode only"));
     }
     let (name, terms) = location_name(&ctx, &user).await?;
@@ -233,10 +233,11 @@ pub(crate) async fn simulate_payment(
     Ok(Json(SimulatedOut { id, status: intent.status.as_str().to_owned(), amount, receipt_url }))
 }
 
-/// Has a simulated reader, made for this payment, take a test card.
+/// Has a simulated reader, made for this attempt, take a test card. Under a key of the payment, a later attempt would be given
+/// the reader that an earlier one has deleted.
 async fn present_card(cards: &Cards, intent: &str, location: &str) -> Result<CardIntent, StripeError> {
     let stripe = &cards.stripe;
-    let reader = stripe.register_reader(SIMULATED_READER, location, None, Some(&format!("simulate:{intent}"))).await?;
+    let reader = stripe.register_reader(SIMULATED_READER, location, None).await?;
     let presented = async {
         stripe.process_on_reader(&reader.id, intent).await?;
         stripe.present_test_card(&reader.id).await?;

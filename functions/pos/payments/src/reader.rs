@@ -144,7 +144,7 @@ pub(crate) async fn register_reader(
     let cards = Cards::new(&ctx, terms)?;
     let location = cards.location(&ctx, &name).await?;
     let label = input.label.as_deref().map(str::trim).filter(|label| !label.is_empty());
-    let reader = cards.stripe.register_reader(input.registration_code.trim(), &location, label, None).await?;
+    let reader = cards.stripe.register_reader(input.registration_code.trim(), &location, label).await?;
     Ok(Json(reader.into()))
 }
 

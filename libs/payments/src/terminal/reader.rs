@@ -135,10 +135,9 @@ impl Stripe {
         code: &str,
         location: &str,
         label: Option<&str>,
-        key: Option<&str>,
     ) -> Result<Reader, StripeError> {
         let form = NewReader { registration_code: code, location, label };
-        self.transport.send(post("/terminal/readers").form(&form), key).await
+        self.transport.send(post("/terminal/readers").form(&form), None).await
     }
 
     /// What Stripe knows of a reader.

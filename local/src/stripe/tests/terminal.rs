@@ -115,9 +115,9 @@ async fn a_reader_takes_a_card() {
     client.create_connection_token(Some(&location.id)).await.unwrap();
     assert!(matches!(client.create_connection_token(Some("tml_none")).await, Err(StripeError::NotFound)));
 
-    let unknown = client.register_reader("three-odd-words", &location.id, None, None).await;
+    let unknown = client.register_reader("three-odd-words", &location.id, None).await;
     assert!(matches!(unknown, Err(StripeError::Invalid { .. })));
-    let reader = client.register_reader("simulated-wpe", &location.id, Some("Bar"), None).await.unwrap();
+    let reader = client.register_reader("simulated-wpe", &location.id, Some("Bar")).await.unwrap();
     assert_eq!((reader.label.as_deref(), reader.location.as_deref()), (Some("Bar"), Some(location.id.as_str())));
     assert_eq!(client.list_readers().await.unwrap(), std::slice::from_ref(&reader));
 
