@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 
 use crate::{
     connect::load_org,
-    transaction::{Telling, currency},
+    transaction::{SOLD_IN, Telling},
 };
 
 /// Transactions that are shown as recent.
@@ -76,8 +76,8 @@ struct RecentOut {
     id: String,
     /// Major units.
     amount: f64,
-    /// Lower case, `usd`.
-    currency: String,
+    /// Always `usd`.
+    currency: &'static str,
     /// As a transaction's.
     status: &'static str,
     customer_name: Option<String>,
@@ -156,7 +156,7 @@ async fn load_recent(ctx: &Ctx, manager: &Manager, terms: &Terms) -> Result<Vec<
     let recent = |order: &Order| RecentOut {
         id: order.id.to_string(),
         amount: order.total.to_major(),
-        currency: telling.currency.clone(),
+        currency: SOLD_IN,
         status: order.transaction_status().as_str(),
         customer_name: order.customer.and_then(|customer| telling.names.customers.get(&customer).cloned()),
         customer_email: order.customer_email.clone(),
@@ -180,6 +180,6 @@ async fn load_balance(ctx: &Ctx, terms: &Terms) -> BalanceOut {
     BalanceOut {
         available: balance.available_in(own, false).to_major(),
         pending: pending.to_major(),
-        currency: currency(terms),
+        currency: own.code().to_ascii_lowercase(),
     }
 }

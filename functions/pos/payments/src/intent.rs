@@ -22,7 +22,7 @@ use runtime::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::terminal::Cards;
+use crate::{terminal::Cards, transaction::SOLD_IN};
 
 /// Stripe takes no less.
 const LEAST: Cents = Cents(50);
@@ -220,7 +220,7 @@ fn new_intent(input: IntentIn, amount: Cents, user: &User, cards: &Cards, order:
     metadata.retain(|_, value| !value.is_empty());
     NewIntent {
         amount,
-        currency: "usd".to_owned(),
+        currency: SOLD_IN.to_owned(),
         payment_method_types: [kind],
         capture_method: match input.capture_method.unwrap_or_default() {
             CaptureMethod::Automatic => Capture::Automatic,

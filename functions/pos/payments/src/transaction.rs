@@ -199,8 +199,8 @@ pub(crate) struct TransactionOut {
     amount: i64,
     /// Cents; refunds on their way count.
     amount_refunded: i64,
-    /// Lower case, `usd`.
-    currency: String,
+    /// Always `usd`.
+    currency: &'static str,
     /// `succeeded`, `pending`, `failed`, `refunded`, `partially_refunded`.
     status: &'static str,
     description: Option<String>,
@@ -232,9 +232,11 @@ pub(crate) struct TransactionsOut {
     total: Option<i64>,
 }
 
+/// What the counter sells in, whatever an account is paid out in.
+pub(crate) const SOLD_IN: &str = "usd";
+
 /// What is told besides an order itself.
 pub(crate) struct Telling {
-    pub(crate) currency: String,
     pub(crate) tier: Tier,
     pub(crate) names: Names,
 }
@@ -249,7 +251,7 @@ impl Telling {
         };
         let names = ctx.store().pos().load_names(user.org, &unnamed).await?;
         let tier = terms.subscription.as_ref().map(|subscription| subscription.effective_tier()).unwrap_or_default();
-        Ok(Telling { currency: currency(terms), tier, names })
+        Ok(Telling { tier, names })
     }
 
     /// A transaction. `payments` are the order's, as far as they are known.
@@ -263,7 +265,7 @@ impl Telling {
             order_number: order.id.number(),
             amount: order.total.0,
             amount_refunded: order.refunded.0,
-            currency: self.currency.clone(),
+            currency: SOLD_IN,
             status: order.transaction_status().as_str(),
             description: order.description.clone(),
             customer_name: customer_name.cloned(),
@@ -282,12 +284,6 @@ impl Telling {
             fees: FeesOut { processing_fee: fees.processing.0, net_amount: fees.net.0 },
         }
     }
-}
-
-/// Lower case, `usd`.
-pub(crate) fn currency(terms: &Terms) -> String {
-    let code = terms.account.as_ref().map_or("usd", |account| account.currency.code());
-    code.to_ascii_lowercase()
 }
 
 fn metadata(order: &Order) -> BTreeMap<&'static str, String> {
