@@ -259,6 +259,29 @@ async fn receipts_are_sent() {
     app.verify().await;
 }
 
+/// Each is a row beside the order's own: there are not more than twenty, and no more for being asked for at once.
+#[tokio::test]
+async fn a_receipt_is_not_sent_for_ever() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let order = sell(&app, &owner.token, CASH, 1000).await;
+    let path = format!("{LIST}/{}/send-receipt", id(&order));
+    let send = async || owner.post(&path, json!({"email": "bo@example.com"})).await;
+    for _ in 0..19 {
+        send().await.expect(200);
+    }
+    let answers = futures_util::future::join_all((0..4).map(|_| send())).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status.as_u16() == 200).count(), 1);
+    refused(send().await, 429, "TOO_MANY_RECEIPTS");
+    app.cloud.drain().await;
+    assert_eq!(app.mails("bo@example.com").await.len(), 20);
+    // Another order's is another matter.
+    let order = sell(&app, &owner.token, CASH, 1000).await;
+    let path = format!("{LIST}/{}/send-receipt", id(&order));
+    owner.post(&path, json!({"email": "bo@example.com"})).await.expect(200);
+    app.verify().await;
+}
+
 /// Given back by hand at Stripe's dashboard: the transaction follows.
 #[tokio::test]
 async fn a_refund_at_stripes_dashboard_is_followed() {

@@ -12,12 +12,12 @@ use runtime::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     intent::settle,
     intent_steps::{receipt_url, retrieve},
     terminal::Cards,
+    transaction_detail::too_many_receipts,
 };
 
 /// Where a receipt goes.
@@ -50,6 +50,7 @@ pub(crate) struct ReceiptOut {
     responses(
         (status = 200, body = ReceiptOut),
         (status = 404, body = PosError, description = "NO_CONNECTED_ACCOUNT, PAYMENT_INTENT_NOT_FOUND, ORDER_NOT_FOUND"),
+        (status = 429, body = PosError, description = "TOO_MANY_RECEIPTS: 20 were sent of the order"),
         PosSessionErrors,
     ))]
 pub(crate) async fn send_intent_receipt(
@@ -69,6 +70,6 @@ pub(crate) async fn send_intent_receipt(
     let order = known.map(|known| known.order).or_else(|| order_on(user.org, &intent));
     let order = order.ok_or_else(|| ApiError::not_found("ORDER_NOT_FOUND", "Order not found"))?;
     let email = input.email.trim().to_lowercase();
-    ctx.register().send_receipt(user.org, order, &email, Uuid::new_v4()).await?;
+    ctx.register().send_receipt(user.org, order, &email).await?.ok_or_else(too_many_receipts)?;
     Ok(Json(ReceiptOut { success: true, receipt_url: receipt_url(&intent) }))
 }

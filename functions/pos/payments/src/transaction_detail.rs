@@ -7,6 +7,7 @@ use domain::{
     pos::order::{FullOrder, Line, Method, OrderId, Payment, Refund, RefundStatus},
 };
 use garde::Validate;
+use http::StatusCode;
 use runtime::{
     ApiError, Ctx, Json,
     extract::Id,
@@ -210,6 +211,11 @@ pub(crate) struct SentOut {
     message: &'static str,
 }
 
+pub(crate) fn too_many_receipts() -> ApiError {
+    let text = "The receipt of this order was sent too often";
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_RECEIPTS", text)
+}
+
 /// Sends the receipt of a paid order, however it was paid; the order is the address's from now on.
 #[utoipa::path(post, path = "/pos/stripe/connect/transactions/{id}/send-receipt", tag = "pos connect",
     security(("bearer" = [])), extensions(("x-role" = json!(session::USER))), request_body = SendIn,
@@ -217,6 +223,7 @@ pub(crate) struct SentOut {
     responses(
         (status = 200, body = SentOut),
         (status = 404, body = PosError, description = "`ORDER_NOT_FOUND`"),
+        (status = 429, body = PosError, description = "`TOO_MANY_RECEIPTS`: 20 were sent of this order"),
         PosSessionErrors,
     ))]
 pub(crate) async fn send_receipt(
@@ -227,6 +234,6 @@ pub(crate) async fn send_receipt(
 ) -> Result<Json<SentOut>, ApiError> {
     let id = id.0.ok_or_else(not_found)?;
     let email = input.email.trim().to_lowercase();
-    ctx.register().send_receipt(user.org, id, &email, Uuid::new_v4()).await?;
+    ctx.register().send_receipt(user.org, id, &email).await?.ok_or_else(too_many_receipts)?;
     Ok(Json(SentOut { success: true, message: "Receipt sent" }))
 }
