@@ -44,7 +44,30 @@ pub struct SaleFilter {
     pub refunded: Option<bool>,
 }
 
+/// The index of keys by catalog, and its sort key.
+const BY_CATALOG: (&str, &str) = ("gsi2", "gsi2sk");
+
+/// Items that are looked at in one go when few of those before were wanted.
+const MOST_AT_ONCE: usize = 400;
+
 impl SaleFilter {
+    /// What the database looks for itself. A phone's or a customer's orders are few among many, and are sought where orders
+    /// lie whole.
+    fn equal(&self) -> Vec<(&'static str, String)> {
+        let equal = [("device", self.device.clone()), ("customer_email", self.customer_email.clone())];
+        let mut equal: Vec<_> = equal.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        if let Some(catalog) = self.catalog.filter(|_| !equal.is_empty()) {
+            equal.push(("catalog", catalog.to_string()));
+        }
+        equal
+    }
+
+    /// Where they are found: a catalog's orders have an index of their own, of keys only.
+    fn index(&self) -> (&'static str, &'static str) {
+        let by_catalog = self.catalog.is_some() && self.equal().is_empty();
+        if by_catalog { BY_CATALOG } else { ("gsi1", "gsi1sk") }
+    }
+
     fn keeps(&self, order: &Order) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&order.status))
             && self.catalog.is_none_or(|catalog| order.catalog == Some(catalog))
@@ -95,7 +118,7 @@ impl SaleReader<'_> {
             if items.is_empty() {
                 break;
             }
-            let items = if self.filter.catalog.is_some() { self.pos.load_whole(items).await? } else { items };
+            let items = if self.filter.index() == BY_CATALOG { self.pos.load_whole(items).await? } else { items };
             let read = items.into_iter().map(from_item).collect::<Result<Vec<Order>, _>>()?;
             orders.extend(read.into_iter().filter(|order| self.filter.keeps(order)));
         }
@@ -146,7 +169,8 @@ impl<'a> Pos<'a> {
     }
 
     /// A part of a list, beginning behind the order `after`. A catalog's orders are found by the catalog's own index, so
-    /// that one which sold little among many is as quick to list as one which sold all.
+    /// that one which sold little among many is as quick to list as one which sold all. The fewer of them are wanted, the more
+    /// are looked at in one go.
     pub async fn page_sales(
         &self,
         org: OrgId,
@@ -158,8 +182,8 @@ impl<'a> Pos<'a> {
         let behind = after.map(|after| moment(after.created_at, &after.id.to_string()));
         let mut sales = self.merge_sales(org, filter, direction, behind.as_deref(), limit + 1);
         let mut orders = Vec::new();
+        let mut wanted = (limit + 1).clamp(25, 100);
         while orders.len() <= limit {
-            let wanted = (limit + 1 - orders.len()).clamp(25, 100);
             let mut items = Vec::with_capacity(wanted);
             while items.len() < wanted {
                 let Some(item) = sales.next().await? else { break };
@@ -170,9 +194,13 @@ impl<'a> Pos<'a> {
             if items.is_empty() {
                 break;
             }
-            let read = if filter.catalog.is_some() { self.load_whole(items).await? } else { items };
+            let read = if filter.index() == BY_CATALOG { self.load_whole(items).await? } else { items };
             let read = read.into_iter().map(from_item).collect::<Result<Vec<Order>, _>>()?;
+            let before = orders.len();
             orders.extend(read.into_iter().filter(|order| filter.keeps(order)));
+            if (orders.len() - before) * 2 < wanted {
+                wanted = (wanted * 4).min(MOST_AT_ONCE);
+            }
         }
         let has_more = orders.len() > limit;
         orders.truncate(limit);
@@ -201,9 +229,12 @@ impl<'a> Pos<'a> {
         }
         let nothing = matches!((&from, &to), (Some(from), Some(to)) if from > to);
         let shards = 0..if nothing { 0 } else { SHARDS };
-        let (index, sort_key) = if filter.catalog.is_some() { ("gsi2", "gsi2sk") } else { ("gsi1", "gsi1sk") };
-        let range = Range { index: Some(index), from, to, descending, limit, ..Range::default() };
-        let partition = |shard| match filter.catalog {
+        let (index, sort_key) = filter.index();
+        let equal = filter.equal();
+        // Of what is looked at some is not wanted.
+        let limit = if equal.is_empty() { limit } else { limit.saturating_mul(4) };
+        let range = Range { index: Some(index), from, to, descending, equal, limit, ..Range::default() };
+        let partition = |shard| match filter.catalog.filter(|_| filter.index() == BY_CATALOG) {
             Some(catalog) => keys::orders_of_catalog(org, catalog, shard),
             None => keys::pos_orders_of(org, shard),
         };

@@ -105,6 +105,29 @@ async fn parts_of_a_list_are_the_list() {
     assert_eq!(page.orders.len(), 1, "another organization's own");
 }
 
+/// What the app asks for at every start: the newest sales of this phone from its catalog.
+#[tokio::test]
+async fn a_phones_few_sales_are_found_without_reading_all_of_its_catalog() {
+    let world = World::new().await;
+    let mut expected = Vec::new();
+    for i in 0..200 {
+        let mut order = sale(org(), i + 1, later(i as i64));
+        order.catalog = Some(catalog());
+        order.device = Some(if i % 20 == 0 { "phone-1" } else { "phone-2" }.to_owned());
+        save(&world, &order, &[]).await;
+        if i % 20 == 0 {
+            expected.insert(0, order);
+        }
+    }
+    let filter = SaleFilter { catalog: Some(catalog()), device: Some("phone-1".to_owned()), ..Default::default() };
+    world.wire.take_calls();
+    let page = world.store.pos().page_sales(org(), &filter, Direction::NewestFirst, None, 25).await.unwrap();
+    assert_eq!((page.orders, page.has_more), (expected, false));
+    let calls = world.wire.take_calls();
+    assert!(calls.iter().all(|call| call == "Query"), "{calls:?}");
+    assert!(calls.len() <= 4 * 8, "a few pages of each shard: {calls:?}");
+}
+
 #[tokio::test]
 async fn every_filter_and_all_of_them() {
     let world = World::new().await;
