@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::state::{AppClient, not_authorized};
+use super::state::{AppClient, invalid_parameter, not_authorized};
 use crate::aws::wire::{Fault, Input};
 
 /// A list of `{Name, Value}` as a map.
@@ -26,6 +26,41 @@ pub(super) fn attributes(input: &Input, member: &str) -> BTreeMap<String, String
 /// A map as a list of `{Name, Value}`.
 pub(super) fn attribute_list(attributes: &BTreeMap<String, String>) -> Value {
     attributes.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect()
+}
+
+/// Refuses a username that Cognito's model does not allow: one to 128 letters, marks, symbols, numbers and punctuation.
+pub(super) fn check_username(input: &Input) -> Result<(), Fault> {
+    let broken = match input.maybe("Username") {
+        Some(name) if name.chars().count() > 128 => "Member must have length less than or equal to 128",
+        Some(name) if name.is_empty() || name.contains(is_no_part_of_a_name) => {
+            "Member must satisfy regular expression pattern: [\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+"
+        }
+        _ => return Ok(()),
+    };
+    Err(invalid_parameter(format!(
+        "1 validation error detected: Value at 'username' failed to satisfy constraint: {broken}"
+    )))
+}
+
+/// White space, control and format characters, and those for private use: what is left of Unicode beside its unassigned ones.
+fn is_no_part_of_a_name(c: char) -> bool {
+    let format =
+        ['\u{ad}', '\u{61c}', '\u{6dd}', '\u{70f}', '\u{8e2}', '\u{180e}', '\u{feff}', '\u{110bd}', '\u{110cd}'];
+    let ranges = [
+        '\u{600}'..='\u{605}',
+        '\u{890}'..='\u{891}',
+        '\u{200b}'..='\u{200f}',
+        '\u{202a}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{e000}'..='\u{f8ff}',
+        '\u{fff9}'..='\u{fffb}',
+        '\u{13430}'..='\u{1343f}',
+        '\u{1bca0}'..='\u{1bca3}',
+        '\u{1d173}'..='\u{1d17a}',
+        '\u{e0000}'..='\u{e007f}',
+        '\u{f0000}'..='\u{10ffff}',
+    ];
+    c.is_whitespace() || c.is_control() || format.contains(&c) || ranges.iter().any(|range| range.contains(&c))
 }
 
 /// Checks the proof that a caller knows the client's secret: HMAC-SHA256 over username and client id.

@@ -145,6 +145,7 @@ impl UserPools {
     }
 
     fn dispatch(&self, action: &str, input: Input) -> Result<Value, Fault> {
+        input::check_username(&input)?;
         let answer = match action {
             "CreateUserPool" => self.create_user_pool(input),
             "DescribeUserPool" => self.describe_user_pool(&input),

@@ -30,6 +30,7 @@ impl Pool {
         name: &str,
         mut attributes: BTreeMap<String, String>,
         status: UserStatus,
+        now: u64,
     ) -> Result<&mut User, Fault> {
         let sub = Uuid::new_v4().to_string();
         if self.email_is_username {
@@ -60,8 +61,8 @@ impl Pool {
             pending: None,
             failures: 0,
             locked_until: 0,
-            created_at: date(),
-            modified_at: date(),
+            created_at: now as f64,
+            modified_at: now as f64,
         };
         Ok(self.users.entry(username).or_insert(user))
     }
@@ -77,7 +78,7 @@ impl UserPools {
         }
         // All kinds of characters, so that it keeps any policy.
         let password = given.map_or_else(|| format!("{}aA1!", random_text(12, MIXED)), str::to_owned);
-        let user = pool.add(name, attributes(input, "UserAttributes"), UserStatus::ForceChangePassword)?;
+        let user = pool.add(name, attributes(input, "UserAttributes"), UserStatus::ForceChangePassword, self.now())?;
         user.password = Some(Secret::of(&password));
         let shown = shown(user, "Attributes");
         let address = user.attributes.get("email").cloned();

@@ -21,7 +21,7 @@ impl UserPools {
             return Err(not_authorized("SignUp is not permitted for this user pool"));
         }
         pool.policy.check(password)?;
-        let user = pool.add(name, attributes(input, "UserAttributes"), UserStatus::Unconfirmed)?;
+        let user = pool.add(name, attributes(input, "UserAttributes"), UserStatus::Unconfirmed, self.now())?;
         user.set_password(password);
         let (code, sub) = (user.expect_code(self.now()), user.sub().to_owned());
         let address = user.attributes.get("email").cloned();

@@ -323,3 +323,20 @@ async fn starting_does_not_wait_for_the_key() {
     assert!(started.elapsed() < std::time::Duration::from_millis(500), "{:?}", started.elapsed());
     let (_endpoint, _) = start().await;
 }
+
+#[tokio::test]
+async fn a_username_is_of_what_can_be_seen() {
+    let house = House::build(Data::Memory).await;
+    let create = |name: &str| house.client.admin_create_user().user_pool_id(&house.pool).username(name).send();
+    for name in
+        ["o'neill+x@example.com", "Zoë@example.com", "e\u{301}@example.com", "用户@example.com", "☕@example.com"]
+    {
+        create(name).await.unwrap();
+    }
+    for c in [' ', '\n', '\u{a0}', '\u{ad}', '\u{200b}', '\u{200e}', '\u{feff}', '\u{e000}'] {
+        let refused = create(&format!("a{c}b@example.com")).await.unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidParameterException"), "{c:?}");
+        assert!(refused.message().unwrap().contains(r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+"), "{refused:?}");
+    }
+    assert!(create(&format!("{}@example.com", "x".repeat(117))).await.is_err());
+}
