@@ -93,7 +93,7 @@ async fn a_page_of_any_origin_may_call_and_is_told_what_it_may() {
         assert!(header(&preflight, "access-control-allow-methods").contains(method), "{method}");
     }
     let allowed = header(&preflight, "access-control-allow-headers").to_lowercase();
-    for name in ["content-type", "authorization", "idempotency-key"] {
+    for name in ["content-type", "authorization", "idempotency-key", "x-session-version"] {
         assert!(allowed.contains(name), "{name}");
     }
     // Errors too: a page that may not read them shows nothing.
@@ -224,6 +224,54 @@ async fn a_hundred_requests_to_the_rest_in_a_quarter_of_an_hour() {
     }
     app.advance(15 * 60).await;
     get().await.expect(200);
+}
+
+/// The counter's own shape (contract `pos.md` §1.3), with the header that says when to come again.
+#[tokio::test]
+async fn a_hundred_requests_to_what_is_open_at_the_counter() {
+    let app = limited().await;
+    let log_in = || app.post("/pos/auth/login").json(&json!({})).send();
+    for answer in join_all((0..100).map(|_| log_in())).await {
+        assert_eq!(header(&answer, "ratelimit-limit"), "100");
+        answer.expect(400);
+    }
+    let answer = log_in().await;
+    let seconds = header(&answer, "ratelimit-reset").to_owned();
+    assert!((1..=900).contains(&seconds.parse::<i64>().unwrap()), "{seconds}");
+    assert_eq!((header(&answer, "retry-after"), header(&answer, "ratelimit-remaining")), (seconds.as_str(), "0"));
+    let text = "Too many requests, please try again later";
+    assert_eq!(answer.expect(429), json!({"error": text, "message": text, "code": "RATE_LIMITED"}));
+    // A session that goes on is another matter, and so is who is signed in.
+    app.post("/pos/auth/refresh").json(&json!({})).send().await.expect(400);
+    app.get("/pos/auth/me").send().await.expect(401);
+    app.advance(15 * 60).await;
+    log_in().await.expect(400);
+}
+
+/// Whatever wants no token has a limit, unless it wants a signature.
+#[tokio::test]
+async fn every_open_route_of_the_counter_is_limited() {
+    let app = limited().await;
+    let api = app.get("/openapi.json").send().await.expect(200);
+    let mut open = 0;
+    for (path, methods) in api["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/pos/")) {
+        for (method, operation) in methods.as_object().unwrap() {
+            if operation["security"].as_array().is_some_and(|security| !security.is_empty()) {
+                continue;
+            }
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = app.call(method, &path.replace("{id}", "x")).json(&json!({})).send().await;
+            let often = ["/pos/auth/refresh", "/pos/auth/logout", "/pos/auth/check-password", "/pos/stripe/config"];
+            let limit = match path.as_str() {
+                path if path.contains("webhook") => "",
+                path if often.contains(&path) => "2000",
+                _ => "100",
+            };
+            assert_eq!(header(&answer, "ratelimit-limit"), limit, "{path}");
+            open += 1;
+        }
+    }
+    assert!(open > 15, "{open}");
 }
 
 #[tokio::test]

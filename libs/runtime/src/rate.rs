@@ -1,4 +1,5 @@
-//! Limits per client address and route class (contract §1): 10 in 15 minutes on the auth routes, 100 on the others.
+//! Limits per client address and route class (contract §1): 10 in 15 minutes on the auth routes, 100 on the others. What
+//! every phone at the counter asks for without a token has a limit of many times that.
 //!
 //! The count is in the table, but not every request writes it: a warm function counts in memory and brings its share to
 //! the table in portions of a tenth of the limit. So an auth request writes each time, an ordinary one every tenth,
@@ -21,8 +22,9 @@ const TRACKED: usize = 10_000;
 /// Portions of a limit in which requests are brought to the table.
 const PORTIONS: u32 = 10;
 
-/// Open routes of the counter where somebody could guess a password, a link, or whether an address is known. All its
-/// other routes are unlimited: they want a token, and one address is a whole fairground of phones.
+/// Open routes of the counter where somebody could guess a password, a link, or whether an address is known; accepting an
+/// invitation by `staff/{token}/accept` is another. Its routes that are in neither list are unlimited: they want a token or
+/// a signature, and one address is a whole fairground of phones.
 const POS_OPEN: &[&str] = &[
     "auth/login",
     "auth/signup",
@@ -36,18 +38,30 @@ const POS_OPEN: &[&str] = &[
     "marketing/subscribe",
 ];
 
+/// Open routes of the counter that give away nothing to guess, and that every phone of the fairground asks for.
+const POS_OFTEN: &[&str] = &["auth/refresh", "auth/logout", "auth/check-password", "stripe/config"];
+
+/// How many times as often these may be asked for.
+const OFTEN: u32 = 20;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Class {
     Auth,
     Api,
     Pos,
+    PosOften,
 }
 
 impl Class {
     /// The class of a path; webhooks and health checks have none.
     fn of(path: &str) -> Option<Class> {
         if let Some(rest) = path.strip_prefix("/pos/") {
-            return POS_OPEN.contains(&rest).then_some(Class::Pos);
+            let accepts = || rest.strip_prefix("staff/").is_some_and(|rest| rest.ends_with("/accept"));
+            return match rest {
+                rest if POS_OPEN.contains(&rest) || accepts() => Some(Class::Pos),
+                rest if POS_OFTEN.contains(&rest) => Some(Class::PosOften),
+                _ => None,
+            };
         }
         match path.strip_prefix("/tickets/api/")? {
             rest if rest.starts_with("auth/") => Some(Class::Auth),
@@ -61,6 +75,7 @@ impl Class {
             Class::Auth => "auth",
             Class::Api => "api",
             Class::Pos => "pos",
+            Class::PosOften => "pos-often",
         }
     }
 }
@@ -171,6 +186,7 @@ pub(crate) async fn check(ctx: &Ctx, Caller(caller): Caller) -> Verdict {
     let limit = match class {
         Class::Auth => settings.rate_limit_auth,
         Class::Api | Class::Pos => settings.rate_limit_api,
+        Class::PosOften => settings.rate_limit_api.saturating_mul(OFTEN),
     };
     let now = ctx.now();
     let window = now.as_second() / WINDOW_SECONDS;
@@ -222,6 +238,24 @@ mod tests {
         limiter.not_saved(&key, 7, 10);
         assert_eq!(limiter.add(&key, 7, 10).portion, 16, "what was not saved is saved with the next");
         assert_eq!(limiter.add(&key, 8, 10).used, 1, "another window");
+    }
+
+    #[test]
+    fn each_path_has_its_class() {
+        for (path, class) in [
+            ("/tickets/api/auth/login", Some(Class::Auth)),
+            ("/tickets/api/events", Some(Class::Api)),
+            ("/tickets/api/webhook/payment", None),
+            ("/pos/auth/login", Some(Class::Pos)),
+            ("/pos/auth/accept-invite", Some(Class::Pos)),
+            ("/pos/staff/0a1b/accept", Some(Class::Pos)),
+            ("/pos/auth/refresh", Some(Class::PosOften)),
+            ("/pos/staff/0a1b/resend-invite", None),
+            ("/pos/orders", None),
+            ("/pos/stripe/webhook", None),
+        ] {
+            assert_eq!(Class::of(path), class, "{path}");
+        }
     }
 
     #[test]
