@@ -285,3 +285,21 @@ async fn row_18_an_order_is_flat_and_names_its_organization() {
     let listed = owner.get("/orders").await.expect(200);
     assert_eq!(listed["orders"][0]["organizationId"], app.demo["org_id"]);
 }
+
+/// Row 19: what only the app of old calls is not there, and is refused as the counter refuses.
+#[tokio::test]
+async fn row_19_what_never_was_is_not_there() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    for path in [
+        "/custom-plan-requests",
+        "/stripe/subscription-success",
+        "/auth/stripe/onboarding-link",
+        "/auth/stripe/connect-link",
+    ] {
+        for answer in [owner.get(path).await, owner.post(path, json!({})).await] {
+            assert_eq!(answer.status, 404, "{path}");
+            assert!(answer.body["error"].is_string(), "{path}: {}", answer.body);
+        }
+    }
+}
