@@ -61,23 +61,33 @@ impl Ctx {
         let image_id = Uuid::new_v4().to_string();
         let key = format!("media/avatars/{}/{image_id}.{}", member.user, picture.format);
         self.files().put(&key, picture.bytes, picture.mime, Some(FOR_EVER)).await?;
-        let avatar = Avatar { image_id, key };
-        let (before, after) = self
-            .edit_member(member, |member| {
-                member.avatar = Some(avatar.clone());
-                Ok(())
-            })
-            .await?;
-        self.delete_avatar_file(&before).await;
-        Ok(after)
+        self.replace_avatar(member, Some(Avatar { image_id, key })).await
     }
 
     /// Takes a member's picture away. 404 when they have none.
     pub async fn delete_avatar(&self, member: Member) -> Result<Member, ApiError> {
-        let none = || ApiError::not_found("AVATAR_NOT_FOUND", "No avatar to remove");
-        let (before, after) =
-            self.edit_member(member, |member| member.avatar.take().map(drop).ok_or_else(none)).await?;
-        self.delete_avatar_file(&before).await;
+        if member.avatar.is_none() {
+            return Err(ApiError::not_found("AVATAR_NOT_FOUND", "No avatar to remove"));
+        }
+        self.replace_avatar(member, None).await
+    }
+
+    /// Deletes the file that the member named when this request first read them, and the one that this edit took from them,
+    /// which is another's when somebody was faster. Never the new one: that is what the edit finds when it was written, its
+    /// answer lost, and it is decided again.
+    async fn replace_avatar(&self, member: Member, avatar: Option<Avatar>) -> Result<Member, ApiError> {
+        let first = member.avatar.clone();
+        let (before, after) = self
+            .edit_member(member, |member| {
+                member.avatar.clone_from(&avatar);
+                Ok(())
+            })
+            .await?;
+        let mut old = vec![first, before.avatar];
+        old.dedup();
+        for old in old.into_iter().flatten().filter(|old| Some(old) != avatar.as_ref()) {
+            self.delete_avatar_file(&old).await;
+        }
         Ok(after)
     }
 
@@ -87,8 +97,7 @@ impl Ctx {
     }
 
     /// A file that nobody names any more does no harm: that it stays is logged, and not the client's concern.
-    async fn delete_avatar_file(&self, member: &Member) {
-        let Some(avatar) = &member.avatar else { return };
+    async fn delete_avatar_file(&self, avatar: &Avatar) {
         if let Err(error) = self.files().delete(&avatar.key).await {
             tracing::warn!(%error, key = avatar.key, "avatar not deleted");
         }

@@ -3,7 +3,7 @@
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{faults::Faults, *};
 use crate::app::assert_exact_members;
 
 /// A PNG of one pixel.
@@ -140,6 +140,29 @@ async fn an_avatar_is_another_with_each_upload() {
     assert_exact_members(&remove().await.expect(200), "message");
     assert_ne!(fetch(&second["avatarUrl"]).await.0, 200);
     refused(remove().await, 404, "AVATAR_NOT_FOUND");
+    assert_eq!(get_as(&app, &session, "/auth/me").send().await.expect(200)["avatarUrl"], Value::Null);
+}
+
+/// The edit is asked for again, and finds itself done: the picture that was just stored is the one that is named.
+#[tokio::test]
+async fn an_avatar_survives_a_lost_answer() {
+    let (app, faults) = Faults::start().await;
+    let session = session(&app, "staff").await;
+    let mut before = Value::Null;
+    for _ in 0..2 {
+        faults.lose("UpdateItem");
+        let stored = upload(&app, &session, "file", PNG.to_vec()).await.expect(200);
+        assert!(!faults.is_pending());
+        assert_eq!(fetch(&stored["avatarUrl"]).await, (200, PNG.to_vec()));
+        if before.is_string() {
+            assert_ne!(fetch(&before).await.0, 200, "the one before is gone");
+        }
+        before = stored["avatarUrl"].clone();
+    }
+    faults.lose("UpdateItem");
+    app.delete("/pos/auth/avatar").token(bearer(&session)).send().await.expect(200);
+    assert!(!faults.is_pending());
+    assert_ne!(fetch(&before).await.0, 200);
     assert_eq!(get_as(&app, &session, "/auth/me").send().await.expect(200)["avatarUrl"], Value::Null);
 }
 

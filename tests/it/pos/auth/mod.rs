@@ -1,6 +1,7 @@
 //! Signing in, profiles, organizations (contract `pos.md` §2, §3).
 
 mod account;
+mod faults;
 mod invitations;
 mod mails;
 mod organizations;
