@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::*;
+use super::{faults::Faults, *};
 use crate::app::assert_exact_members;
 
 async fn refresh(app: &App, token: &str) -> Answer {
@@ -192,6 +192,19 @@ async fn refreshing_is_flat_and_uses_the_token_up() {
     refused(refresh(&app, refresh_token(&out)).await, 401, "INVALID_REFRESH_TOKEN");
     app.change_member("staff", |member| member.is_active = true).await;
     refused(refresh(&app, refresh_token(&out)).await, 401, "INVALID_REFRESH_TOKEN");
+}
+
+/// The token is used up by then: to answer that it cannot be told would sign the till out.
+#[tokio::test]
+async fn a_refresh_that_nobody_can_judge_goes_on() {
+    let (app, faults) = Faults::start().await;
+    let session = session(&app, "admin").await;
+    faults.refuse("GetItem");
+    let tokens = refresh(&app, refresh_token(&session)).await.expect(200);
+    assert!(get_as(&app, &session, "/auth/me").send().await.status.is_server_error());
+    faults.heal();
+    get_as(&app, &json!({"tokens": tokens}), "/auth/me").send().await.expect(200);
+    refresh(&app, tokens["refreshToken"].as_str().unwrap()).await.expect(200);
 }
 
 #[tokio::test]
