@@ -31,9 +31,13 @@ impl Ctx {
         Ok((Link::new(purpose, id, &secret, key_id, user, now), mail))
     }
 
-    /// The id of somebody new with this e-mail (lower case), who has no password yet: what a member to invite is made with.
-    /// Who is in the user pool and nobody's member was left there by a call that died, and is taken up. 409 `EMAIL_EXISTS`
-    /// when the address is a member's.
+    /// The id of somebody new with this e-mail (lower case), whose password nobody knows: what a member to invite is made with.
+    /// 409 `EMAIL_EXISTS` when the address is a member's.
+    ///
+    /// Who is in the user pool and nobody's member is taken up as they are: left there by a call that died or was refused, or
+    /// just put there by another that is about to make them a member. Which of those calls gets them is decided where the
+    /// member is written; until then nobody's password is touched, and nobody is ever taken out of the pool. Accepting the
+    /// invitation replaces the password.
     pub async fn new_person(&self, email: &str) -> Result<UserId, ApiError> {
         match self.identity().create_user(email, None, &[]).await {
             Err(IdentityError::EmailExists) => {}
@@ -97,16 +101,21 @@ impl Ctx {
         if !self.store().accept_invitation(&link, &invited, &accepted, self.now()).await? {
             return Err(invalid());
         }
-        self.set_password(&accepted, password).await?;
+        self.replace_password(&accepted, password).await?;
         Ok(accepted)
     }
 
-    /// Gives a member a password for good.
-    pub async fn set_password(&self, member: &Member, password: &str) -> Result<(), ApiError> {
+    /// Gives a member a password for good. Whoever came in by the one before is signed out, as well as can be: the password
+    /// stands either way.
+    pub async fn replace_password(&self, member: &Member, password: &str) -> Result<(), ApiError> {
         self.identity().set_password(&member.email, password).await.map_err(|error| match error {
             IdentityError::WeakPassword { message } => ApiError::invalid("password", message),
             error => identity_failed(error),
-        })
+        })?;
+        if let Err(error) = self.identity().sign_out_user(&member.email).await {
+            tracing::warn!(user = %member.user, %error, "not signed out after the password was replaced");
+        }
+        Ok(())
     }
 }
 

@@ -107,8 +107,8 @@ pub(crate) async fn validate_reset_token(
 
 /// Replaces a password, and ends all sessions.
 ///
-/// The link is used up before the user pool has the password: so it is used once, whatever happens. If the pool fails right
-/// then, another link is to be asked for.
+/// The link is used up before the user pool has the password: so it is used once, whatever happens. The sessions end before
+/// the password is replaced, so that none outlives it. If the pool fails at either, another link is to be asked for.
 #[utoipa::path(post, path = "/pos/auth/reset-password", tag = "pos auth", request_body = ResetPasswordIn,
     responses(
         (status = 200, description = "Replaced", body = MessageOut),
@@ -128,7 +128,7 @@ pub(crate) async fn reset_password(
     if !ctx.store().use_reset(&link, ctx.now()).await? {
         return Err(invalid());
     }
-    ctx.set_password(&member, &input.password).await?;
     ctx.identity().sign_out_user(&member.email).await.map_err(identity_failed)?;
+    ctx.replace_password(&member, &input.password).await?;
     Ok(message("Password reset successfully"))
 }

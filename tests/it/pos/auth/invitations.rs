@@ -12,7 +12,7 @@ use domain::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::*;
+use super::{faults::Faults, *};
 use crate::app::assert_exact_members;
 
 pub(super) const EMAIL: &str = "ivy@home.example";
@@ -20,8 +20,18 @@ const PASSWORD: &str = "Lantern-ivy-1!";
 
 /// Invites somebody, as the counter's staff route does, into an organization that may have staff.
 pub(super) async fn invite(app: &App) -> Member {
+    let owner = subscribed(app, "superadmin").await;
     let ctx = app.cloud.ctx("pos-auth");
-    let owner = member(app, "superadmin").await;
+    let user = ctx.new_person(EMAIL).await.unwrap();
+    let name = "Ivy Marsh".to_owned();
+    let ivy = Member::new(user, owner.org, EMAIL.into(), name, Some(Role::Staff), app.cloud.now());
+    ctx.invite_member(ivy, owner.user, None).await.unwrap()
+}
+
+/// A demo user, and their organization one that may have staff.
+async fn subscribed(app: &App, role: &str) -> Member {
+    let ctx = app.cloud.ctx("pos-auth");
+    let owner = member(app, role).await;
     let before = ctx.store().pos().load_terms(owner.org).await.unwrap().subscription;
     let subscription = Subscription {
         tier: Tier::Pro,
@@ -30,10 +40,7 @@ pub(super) async fn invite(app: &App) -> Member {
         ..Subscription::starter(Uuid::new_v4(), owner.org, owner.user, app.cloud.now())
     };
     ctx.store().pos().save_subscription(before.as_ref(), &subscription).await.unwrap();
-    let user = ctx.new_person(EMAIL).await.unwrap();
-    let name = "Ivy Marsh".to_owned();
-    let ivy = Member::new(user, owner.org, EMAIL.into(), name, Some(Role::Staff), app.cloud.now());
-    ctx.invite_member(ivy, owner.user, None).await.unwrap()
+    owner
 }
 
 /// The secrets of the invitations that were sent, oldest first.
@@ -147,4 +154,67 @@ async fn who_is_withdrawn_accepts_nothing_and_a_members_address_is_not_invited()
     assert_eq!(validate(&app, &token).await, json!({"valid": false}));
     refused(accept(&app, &token).await, 400, "INVALID_INVITATION");
     assert!(app.get("/pos/auth/validate-invite").send().await.status == 400);
+}
+
+async fn invite_as(app: &App, session: &Value, email: &str) -> Answer {
+    let body = json!({"email": email, "firstName": "Kim", "lastName": "Lee", "role": "admin"});
+    post_as(app, session, "/staff", body).await
+}
+
+/// Whoever is told that somebody is invited has invited them, whatever became of the others' attempts.
+#[tokio::test]
+async fn of_two_organizations_that_invite_the_same_address_one_does() {
+    let app = App::start().await;
+    let mut sessions = Vec::new();
+    for role in ["superadmin", "other"] {
+        subscribed(&app, role).await;
+        sessions.push(session(&app, role).await);
+    }
+    for round in 0..6 {
+        let email = format!("kim{round}@new.example");
+        let invite = |session| invite_as(&app, session, &email);
+        let answers = futures_util::future::join_all(sessions.iter().chain(&sessions).map(invite)).await;
+        let (done, taken): (Vec<Answer>, Vec<Answer>) = answers.into_iter().partition(|answer| answer.status == 201);
+        assert_eq!(done.len(), 1);
+        taken.into_iter().for_each(|answer| drop(refused(answer, 409, "EMAIL_EXISTS")));
+        app.advance(1).await;
+        let token = tokens(&app).await.pop().unwrap();
+        accept(&app, &token).await.expect(200);
+        let kim = log_in(&app, &email, PASSWORD).await.expect(200);
+        assert_eq!(kim["user"]["id"], done[0].body["id"]);
+    }
+}
+
+/// Between the user pool and the table somebody is nobody's member: theirs who writes the member. Until an invitation is
+/// accepted, a sign-up that is on its way still knows its own password, and nobody is taken out of the pool.
+#[tokio::test]
+async fn who_is_on_their_way_is_left_as_they_are() {
+    let (app, faults) = Faults::start().await;
+    let (owner, identity) = (subscribed(&app, "superadmin").await, app.cloud.ctx("pos-auth").identity().clone());
+    let home = session(&app, "superadmin").await;
+    let kim = identity.create_user("kim@new.example", Some("Kims-own-1"), &[]).await.unwrap();
+    faults.refuse("TransactWriteItems");
+    for email in ["kim@new.example", "lee@new.example"] {
+        assert!(invite_as(&app, &home, email).await.status.is_server_error());
+        assert!(identity.find_user(email).await.unwrap().is_some());
+    }
+    faults.heal();
+    let session = identity.sign_in("kim@new.example", "Kims-own-1").await.unwrap();
+    let made = invite_as(&app, &home, "kim@new.example").await.expect(201);
+    assert_eq!(made["id"], kim.to_string());
+    invite_as(&app, &home, "lee@new.example").await.expect(201);
+    // Who was signing up is told that the address is taken; accepting ends what they had begun.
+    let late = json!({"password": "Kims-own-1", "organizationName": "Kim's"});
+    let mut body = super::signup::body("kim@new.example");
+    body.as_object_mut().unwrap().extend(late.as_object().unwrap().clone());
+    refused(post(&app, "/auth/signup", body).await, 409, "EMAIL_EXISTS");
+    assert_eq!(load(&app, made["id"].as_str().unwrap()).await.org, owner.org);
+    for token in tokens(&app).await {
+        accept(&app, &token).await.expect(200);
+    }
+    refused(log_in(&app, "kim@new.example", "Kims-own-1").await, 401, "INVALID_CREDENTIALS");
+    log_in(&app, "kim@new.example", PASSWORD).await.expect(200);
+    log_in(&app, "lee@new.example", PASSWORD).await.expect(200);
+    let refresh = json!({"refreshToken": session.refresh});
+    refused(post(&app, "/auth/refresh", refresh).await, 401, "INVALID_REFRESH_TOKEN");
 }

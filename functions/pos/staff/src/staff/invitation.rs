@@ -7,17 +7,15 @@ use domain::{
 };
 use garde::Validate;
 use http::StatusCode;
-use identity::IdentityError;
 use runtime::{
     ApiError, Ctx, Json,
     extract::Id,
-    invitation::{email_exists, identity_failed, staff_limit},
+    invitation::staff_limit,
     openapi::{PosError, PosErrors, PosSessionErrors},
     session::{self, Manager},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     has_place, load_staff,
@@ -63,12 +61,9 @@ pub(crate) async fn invite_staff(
     let limit = standing.tier.staff_limit();
     let new = input.check(&standing.list)?;
     look_for_room(&ctx, manager.org, limit).await?;
-    let user = claim_person(&ctx, &new.email).await?;
-    let invited = ctx.invite_member(new.into_member(user, manager.org, ctx.now()), manager.user, limit).await;
-    if invited.is_err() {
-        release_person(&ctx, user).await;
-    }
-    Ok((StatusCode::CREATED, Json(StaffOut::new(&ctx, &invited?))))
+    let user = ctx.new_person(&new.email).await?;
+    let invited = ctx.invite_member(new.into_member(user, manager.org, ctx.now()), manager.user, limit).await?;
+    Ok((StatusCode::CREATED, Json(StaffOut::new(&ctx, &invited))))
 }
 
 /// Refuses what cannot be before anybody is put into the user pool. What decides is the transaction that follows.
@@ -77,33 +72,6 @@ async fn look_for_room(ctx: &Ctx, org: OrgId, limit: Option<usize>) -> Result<()
     let members = ctx.store().list_members(org).await?;
     let taken = members.iter().filter(|member| has_place(member)).count();
     if taken < limit { Ok(()) } else { Err(staff_limit()) }
-}
-
-/// Somebody of the user pool who is nobody's member: new, or left there by what died halfway. Nobody knows their password.
-/// 409 `EMAIL_EXISTS` for a member of whichever organization.
-async fn claim_person(ctx: &Ctx, email: &str) -> Result<UserId, ApiError> {
-    match ctx.identity().create_user(email, None, &[]).await {
-        Err(IdentityError::EmailExists) => {}
-        created => return created.map_err(identity_failed),
-    }
-    let left = ctx.identity().find_user(email).await.map_err(identity_failed)?.ok_or_else(email_exists)?;
-    if ctx.store().load_member(left.id).await?.is_some() {
-        return Err(email_exists());
-    }
-    let unknown = format!("Aa1!{}", Uuid::new_v4());
-    ctx.identity().set_password(email, &unknown).await.map_err(identity_failed)?;
-    ctx.identity().sign_out_user(email).await.map_err(identity_failed)?;
-    Ok(left.id)
-}
-
-/// Takes somebody out of the user pool who did not become a member, so that their address is free. If that fails, they are
-/// claimed by whoever invites them next.
-async fn release_person(ctx: &Ctx, user: UserId) {
-    if let Ok(None) = ctx.store().load_member(user).await
-        && let Err(error) = ctx.identity().delete_user(&user.to_string()).await
-    {
-        tracing::warn!(%user, %error, "a person who is nobody's member stays in the user pool");
-    }
 }
 
 /// Joins by an invitation: the id is its secret. Signing in follows in the app.
