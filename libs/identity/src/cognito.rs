@@ -8,6 +8,7 @@ use std::fmt;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cognitoidentityprovider::primitives::DateTime;
 use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, AuthFlowType, AuthenticationResultType, MessageActionType, UserType,
 };
@@ -15,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ids::UserId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 
 /// What a person gets when signing in.
@@ -46,6 +48,8 @@ pub struct User {
     pub email: String,
     /// Whether they may sign in.
     pub enabled: bool,
+    /// When they were put into the pool, in whole seconds.
+    pub created_at: Timestamp,
 }
 
 /// What went wrong, by what the caller can do about it.
@@ -186,6 +190,23 @@ impl Cognito {
         Ok(())
     }
 
+    /// Asks Cognito itself whether an access token is good: a signature does not tell that it was revoked.
+    ///
+    /// [`IdentityError::InvalidAccessToken`] when it is not.
+    pub async fn check_access(&self, access_token: &str) -> Result<(), IdentityError> {
+        if !is_token(access_token) {
+            return Err(IdentityError::InvalidAccessToken);
+        }
+        self.client.get_user().access_token(access_token).send().await.map_err(|error| {
+            match identity_error(&error) {
+                // There is nothing in this call but the token.
+                IdentityError::InvalidCredentials | IdentityError::UserNotFound => IdentityError::InvalidAccessToken,
+                other => other,
+            }
+        })?;
+        Ok(())
+    }
+
     /// Changes the password of the person whom the access token belongs to. Signs nobody out.
     ///
     /// [`IdentityError::InvalidCredentials`] when `old` is wrong, [`IdentityError::WeakPassword`] when `new` breaks the
@@ -302,18 +323,6 @@ impl Cognito {
         Ok(())
     }
 
-    /// Deletes a person. Takes an e-mail or an id.
-    pub async fn delete_user(&self, email: &str) -> Result<(), IdentityError> {
-        self.client
-            .admin_delete_user()
-            .user_pool_id(&self.pool_id)
-            .username(email)
-            .send()
-            .await
-            .map_err(|error| identity_error(&error))?;
-        Ok(())
-    }
-
     /// Revokes every refresh token of a person. Takes an e-mail or an id. Access tokens already given remain good where only
     /// their signature is checked, until they expire.
     pub async fn sign_out_user(&self, email: &str) -> Result<(), IdentityError> {
@@ -337,6 +346,7 @@ impl Cognito {
                     id: user_id(attributes)?,
                     email: value(attributes, "email").unwrap_or_default(),
                     enabled: user.enabled(),
+                    created_at: user.user_create_date().and_then(timestamp).ok_or(IdentityError::Unavailable)?,
                 }))
             }
             Err(error) => match identity_error(&error) {
@@ -412,6 +422,10 @@ fn value(attributes: &[AttributeType], name: &str) -> Option<String> {
 
 fn user_id(attributes: &[AttributeType]) -> Result<UserId, IdentityError> {
     value(attributes, "sub").and_then(|sub| sub.parse().ok()).ok_or(IdentityError::Unavailable)
+}
+
+fn timestamp(date: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(date.secs()).ok()
 }
 
 fn tokens(result: Option<AuthenticationResultType>, old_refresh: Option<&str>) -> Result<Tokens, IdentityError> {

@@ -58,6 +58,9 @@ pub(crate) async fn check_password(Json(input): Json<CheckPasswordIn>) -> Json<C
 }
 
 /// Changes one's password. Links to reset the old one are dead; whoever is signed in stays so.
+///
+/// The user pool is asked in the person's name, so that a session it has ended changes nothing although its token still looks
+/// good. The links die first: nobody is left with a new password and a link that undoes it.
 #[utoipa::path(post, path = "/pos/auth/change-password", tag = "pos auth", security(("bearer" = [])),
     extensions(("x-role" = json!(session::USER))), request_body = ChangePasswordIn,
     responses((status = 200, description = "Changed", body = MessageOut), PosSessionErrors)
@@ -68,6 +71,8 @@ pub(crate) async fn change_password(
     Json(input): Json<ChangePasswordIn>,
 ) -> Result<Json<MessageOut>, ApiError> {
     invitation::check_password("newPassword", &input.new_password)?;
+    ctx.identity().check_access(&user.token).await.map_err(identity_failed)?;
+    ctx.store().void_resets(user.user, ctx.now()).await?;
     match input.current_password.as_deref().filter(|current| !current.is_empty()) {
         Some(current) => ctx.identity().change_password(&user.token, current, &input.new_password).await,
         None => ctx.identity().set_password(&user.member.email, &input.new_password).await,
@@ -77,6 +82,5 @@ pub(crate) async fn change_password(
         IdentityError::WeakPassword { message } => ApiError::invalid("newPassword", message),
         error => identity_failed(error),
     })?;
-    ctx.store().void_resets(user.user, ctx.now()).await?;
     Ok(message("Password changed successfully"))
 }

@@ -1,13 +1,13 @@
 //! Signing up: a person of the user pool, and one transaction that begins their organization (contract §2.1).
 //!
 //! The person comes first. If nothing follows, they are in the user pool and nobody's member: the address counts as free,
-//! and signing up again with the same password goes on from there.
+//! and signing up again goes on from there, with the same password at once and with another some minutes later.
 
 mod plan;
 
 use axum::extract::State;
 use domain::{
-    ids::OrgId,
+    ids::{OrgId, UserId},
     mail::{Mail, MailKey, MailPolicy},
     member::{Member, Org, Role},
     pos::tier::Tier,
@@ -15,7 +15,8 @@ use domain::{
 };
 use garde::Validate;
 use http::StatusCode;
-use identity::{IdentityError, Tokens};
+use identity::{IdentityError, Tokens, User};
+use jiff::SignedDuration;
 use runtime::{
     ApiError, Ctx, Json,
     invitation::{check_password_shape, email_exists, identity_failed},
@@ -30,6 +31,10 @@ use crate::{
     session::holder,
     wire::{OrgNameOut, TokensOut, trimmed, valid_email},
 };
+
+/// How long ago somebody was put into the user pool whom no call can still be about to make a member: many times the life of
+/// a function.
+const LEFT: SignedDuration = SignedDuration::from_mins(5);
 
 /// Somebody new, and their organization.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -152,11 +157,10 @@ pub(crate) async fn sign_up(
     Json(input): Json<SignupIn>,
 ) -> Result<(StatusCode, Json<SignupOut>), ApiError> {
     let new = input.check()?;
-    let tokens = claim_person(&ctx, &new.email, &new.password).await?;
+    let Claimed { user, tokens } = claim_person(&ctx, &new.email, &new.password).await?;
     let org = Org { country: Some(new.country), ..Org::new(OrgId(Uuid::new_v4()), new.organization, ctx.now()) };
     let owner = Role::Superadmin;
-    let mut member =
-        Member::new(holder(&ctx, &tokens).await?, org.id, new.email, String::new(), Some(owner), ctx.now());
+    let mut member = Member::new(user, org.id, new.email, String::new(), Some(owner), ctx.now());
     member.rename(&new.first_name, &new.last_name);
     member.phone = new.phone;
     let subscription = new.wish.subscription(&org, &member, ctx.now());
@@ -165,6 +169,10 @@ pub(crate) async fn sign_up(
     if !ctx.store().found_org(&org, &member, &subscription, &welcome, words.as_ref()).await? {
         return Err(taken());
     }
+    let tokens = match tokens {
+        Some(tokens) => tokens,
+        None => take_over(&ctx, &member, &new.password).await?,
+    };
     let begun = new.wish.begin(&ctx, subscription, &org, &member).await;
     Ok((
         StatusCode::CREATED,
@@ -191,23 +199,52 @@ pub(crate) async fn sign_up(
     ))
 }
 
-/// Signs a person in who is in the user pool and nobody's member: new, or left there by a sign-up that died.
-/// 409 `EMAIL_EXISTS` when they are a member, or have another password.
-async fn claim_person(ctx: &Ctx, email: &str, password: &str) -> Result<Tokens, ApiError> {
-    match ctx.identity().create_user(email, Some(password), &[]).await {
-        Ok(_) => {}
-        Err(IdentityError::EmailExists) if is_member(ctx, email).await? => return Err(taken()),
-        Err(IdentityError::EmailExists) => {}
+/// Somebody of the user pool who is nobody's member.
+struct Claimed {
+    user: UserId,
+    /// None when they have another password, which nobody replaces before they are a member: of sign-ups at once only the
+    /// one that the table lets through does.
+    tokens: Option<Tokens>,
+}
+
+/// Finds or makes a person of the user pool who is nobody's member: new, or left there by a call that died or was refused.
+/// 409 `EMAIL_EXISTS` when they are a member; and when they have another password and have not been there for long, since
+/// whoever put them there may be about to make them one.
+async fn claim_person(ctx: &Ctx, email: &str, password: &str) -> Result<Claimed, ApiError> {
+    let left = match ctx.identity().create_user(email, Some(password), &[]).await {
+        Ok(_) => None,
+        Err(IdentityError::EmailExists) => Some(find_left(ctx, email).await?),
         Err(error) => return Err(failed(error)),
-    }
-    match ctx.identity().sign_in(email, password).await {
-        // The password is right: it died before the password was for good.
-        Err(IdentityError::StepNeeded { step }) if step == "NEW_PASSWORD_REQUIRED" => {
-            ctx.identity().set_password(email, password).await.map_err(failed)?;
-            ctx.identity().sign_in(email, password).await.map_err(failed)
+    };
+    let left = left.filter(|left| ctx.now().duration_since(left.created_at) >= LEFT);
+    let tokens = match (ctx.identity().sign_in(email, password).await, left) {
+        (Err(IdentityError::InvalidCredentials | IdentityError::StepNeeded { .. }), Some(left)) => {
+            return Ok(Claimed { user: left.id, tokens: None });
         }
-        signed_in => signed_in.map_err(failed),
+        // The password is right: it died before the password was for good.
+        (Err(IdentityError::StepNeeded { step }), None) if step == "NEW_PASSWORD_REQUIRED" => {
+            ctx.identity().set_password(email, password).await.map_err(failed)?;
+            ctx.identity().sign_in(email, password).await.map_err(failed)?
+        }
+        (signed_in, _) => signed_in.map_err(failed)?,
+    };
+    Ok(Claimed { user: holder(ctx, &tokens).await?, tokens: Some(tokens) })
+}
+
+/// The person of this address, if they are nobody's member.
+async fn find_left(ctx: &Ctx, email: &str) -> Result<User, ApiError> {
+    let left = ctx.identity().find_user(email).await.map_err(identity_failed)?.ok_or_else(ApiError::unavailable)?;
+    match ctx.store().load_member(left.id).await? {
+        None => Ok(left),
+        Some(_) => Err(taken()),
     }
+}
+
+/// Gives who was left behind the password that they have signed up with. If the user pool fails right then, they ask for
+/// another as anybody who forgot theirs.
+async fn take_over(ctx: &Ctx, member: &Member, password: &str) -> Result<Tokens, ApiError> {
+    ctx.replace_password(member, password).await?;
+    ctx.identity().sign_in(&member.email, password).await.map_err(identity_failed)
 }
 
 fn failed(error: IdentityError) -> ApiError {

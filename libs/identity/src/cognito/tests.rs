@@ -72,6 +72,8 @@ async fn every_way_to_be_nobody_looks_the_same() {
         assert_eq!(pool.refresh("token").await, Err(IdentityError::InvalidRefreshToken));
         assert_eq!(pool.refresh("to ken").await, Err(IdentityError::InvalidRefreshToken));
         assert_eq!(pool.sign_out_everywhere("token").await, Err(IdentityError::InvalidAccessToken));
+        assert_eq!(pool.check_access("token").await, Err(IdentityError::InvalidAccessToken));
+        assert_eq!(pool.check_access("to ken").await, Err(IdentityError::InvalidAccessToken));
     }
 }
 
@@ -171,13 +173,15 @@ async fn a_person_is_found_or_not() {
     let cognito = pool(|_, body| match body["Username"].as_str() {
         Some("a@b.c") => {
             let attributes = json!([{ "Name": "sub", "Value": SUB }, { "Name": "email", "Value": "a@b.c" }]);
-            (200, json!({ "Username": SUB, "UserAttributes": attributes, "Enabled": true }))
+            let created = 1_760_000_000.25;
+            (200, json!({ "Username": SUB, "UserAttributes": attributes, "Enabled": true, "UserCreateDate": created }))
         }
         _ => exception("UserNotFoundException", "User does not exist."),
     })
     .await;
     let user = cognito.find_user("a@b.c").await.unwrap().unwrap();
     assert_eq!((user.id.to_string().as_str(), user.email.as_str(), user.enabled), (SUB, "a@b.c", true));
+    assert_eq!(user.created_at.as_second(), 1_760_000_000);
     assert_eq!(cognito.find_user("nobody@b.c").await, Ok(None));
 }
 

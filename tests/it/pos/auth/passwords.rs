@@ -3,7 +3,7 @@
 use domain::link::LinkPurpose;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{faults::Faults, *};
 use crate::app::assert_exact_members;
 
 const NEW: &str = "Lantern-changed-1!";
@@ -101,12 +101,51 @@ async fn a_forgotten_password_is_replaced_once() {
     let version = phone["sessionVersion"].to_string();
     let kicked = get_as(&app, &phone, "/auth/me").header("x-session-version", &version).send().await;
     refused(kicked, 401, "SESSION_KICKED");
+    // Nor does an ended session set a password by naming no version.
+    for session in [&phone, &portal] {
+        for body in [
+            json!({"newPassword": "Lantern-thief-1!"}),
+            json!({"newPassword": "Lantern-thief-1!", "currentPassword": NEW}),
+        ] {
+            refused(post_as(&app, session, "/auth/change-password", body).await, 401, "INVALID_TOKEN");
+        }
+    }
+    log_in(&app, &email, NEW).await.expect(200);
     // The next link is good again.
     app.advance(1).await;
     forget(&app, &email).await;
     let third = reset_tokens(&app, "admin").await.pop().unwrap();
     app.advance(1).await;
     reset(&app, &third, "Lantern-third-1!").await.expect(200);
+}
+
+/// Whatever the user pool does not do, a reset leaves no session behind; nor a change a link that undoes it.
+#[tokio::test]
+async fn half_a_replacement_opens_nothing() {
+    let (app, faults) = Faults::start().await;
+    let (email, password) = app.user("admin");
+    let old = session(&app, "admin").await;
+    forget(&app, &email).await;
+    let token = reset_tokens(&app, "admin").await.pop().unwrap();
+    app.advance(1).await;
+    faults.refuse("AdminSetUserPassword");
+    refused(reset(&app, &token, NEW).await, 503, "SERVICE_UNAVAILABLE");
+    faults.heal();
+    let body = json!({"refreshToken": refresh_token(&old)});
+    refused(post(&app, "/auth/refresh", body).await, 401, "INVALID_REFRESH_TOKEN");
+    refused(reset(&app, &token, NEW).await, 400, "INVALID_TOKEN");
+
+    let new = session(&app, "admin").await;
+    app.advance(1).await;
+    forget(&app, &email).await;
+    faults.refuse("UpdateItem");
+    let change = |body: Value| post_as(&app, &new, "/auth/change-password", body);
+    for body in [json!({"newPassword": NEW}), json!({"newPassword": NEW, "currentPassword": password})] {
+        assert!(change(body).await.status.is_server_error());
+    }
+    faults.heal();
+    log_in(&app, &email, &password).await.expect(200);
+    change(json!({"newPassword": NEW})).await.expect(200);
 }
 
 #[tokio::test]

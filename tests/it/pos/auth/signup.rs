@@ -111,6 +111,50 @@ async fn a_sign_up_that_died_is_mended_by_the_next() {
     log_in(&app, "dead@new.example", PASSWORD).await.expect(200);
 }
 
+/// The address is not lost to who has forgotten what they tried; but while somebody may be signing up, it is theirs.
+#[tokio::test]
+async fn a_sign_up_that_died_is_replaced_when_it_is_old() {
+    let app = App::start().await;
+    let identity = app.cloud.ctx("pos-auth").identity().clone();
+    identity.create_user("dead@new.example", Some(PASSWORD), &[]).await.unwrap();
+    let left = identity.sign_in("dead@new.example", PASSWORD).await.unwrap();
+    let other = || with(body("dead@new.example"), json!({"password": "Another-one-1"}));
+    app.advance(4 * 60).await;
+    refused(sign_up(&app, other()).await, 409, "EMAIL_EXISTS");
+    app.advance(2 * 60).await;
+    let new = sign_up(&app, other()).await.expect(201);
+    get_as(&app, &new, "/auth/me").send().await.expect(200);
+    refused(log_in(&app, "dead@new.example", PASSWORD).await, 401, "INVALID_CREDENTIALS");
+    log_in(&app, "dead@new.example", "Another-one-1").await.expect(200);
+    let body = json!({"refreshToken": left.refresh});
+    refused(post(&app, "/auth/refresh", body).await, 401, "INVALID_REFRESH_TOKEN");
+    post(&app, "/auth/refresh", json!({"refreshToken": new["tokens"]["refreshToken"]})).await.expect(200);
+}
+
+#[tokio::test]
+async fn of_those_who_replace_one_the_one_who_begins_has_the_password() {
+    let app = App::start().await;
+    let identity = app.cloud.ctx("pos-auth").identity().clone();
+    for round in 0..3 {
+        let email = format!("dead{round}@new.example");
+        identity.create_user(&email, Some(PASSWORD), &[]).await.unwrap();
+        app.advance(6 * 60).await;
+        let passwords: Vec<String> = (0..5).map(|i| format!("Another-one-{i}")).collect();
+        let sign_up = |password: &String| sign_up(&app, with(body(&email), json!({"password": password})));
+        let answers = futures_util::future::join_all(passwords.iter().map(sign_up)).await;
+        for (answer, password) in answers.into_iter().zip(&passwords) {
+            if answer.status == 201 {
+                log_in(&app, &email, password).await.expect(200);
+                get_as(&app, &answer.body, "/auth/me").send().await.expect(200);
+            } else {
+                refused(answer, 409, "EMAIL_EXISTS");
+                refused(log_in(&app, &email, password).await, 401, "INVALID_CREDENTIALS");
+            }
+        }
+        assert!(in_use(&app, &email).await);
+    }
+}
+
 #[tokio::test]
 async fn a_sign_up_that_died_before_its_password_was_for_good_is_mended_too() {
     let app = App::start().await;
@@ -163,6 +207,10 @@ async fn what_a_sign_up_must_say() {
         ("email", json!("nora")),
         ("email", json!(format!("{}@new.example", "n".repeat(60)).replace("new", &"x".repeat(60)))),
         ("email", json!("a b@new.example")),
+        ("email", json!("no\u{200b}ra@new.example")),
+        ("email", json!("\u{feff}nora@new.example")),
+        ("email", json!("nora@ne\u{ad}w.example")),
+        ("email", json!("nora@new.example\u{200e}")),
         ("password", json!("Short-1")),
         ("password", json!(" Lantern-new-1")),
         ("password", json!("x".repeat(257))),
@@ -184,5 +232,9 @@ async fn what_a_sign_up_must_say() {
     assert!(app.cloud.ctx("pos-auth").identity().find_user("nora@new.example").await.unwrap().is_none());
     // Its length is all that signing up asks of a password.
     attempt(json!({"password": "lanternlantern"})).await.expect(201);
-    refused(post(&app, "/auth/check-email", json!({"email": "x"})).await, 400, "VALIDATION_ERROR");
+    for unseen in ["x", "no\u{200b}ra@new.example"] {
+        refused(post(&app, "/auth/check-email", json!({"email": unseen})).await, 400, "VALIDATION_ERROR");
+        refused(log_in(&app, unseen, PASSWORD).await, 401, "INVALID_CREDENTIALS");
+        post(&app, "/auth/forgot-password", json!({"email": unseen})).await.expect(200);
+    }
 }
