@@ -8,7 +8,7 @@ use app_store_server_library::{
     models::{
         app_store_environment::Environment, auto_renew_status::AutoRenewStatus,
         jws_transaction_decoded_payload::JWSTransactionDecodedPayload,
-        notification_type_v2::NotificationTypeV2 as Kind, offer_type::OfferType,
+        notification_type_v2::NotificationTypeV2 as Kind, offer_discount_type::OfferDiscountType,
         response_body_v2_decoded_payload::ResponseBodyV2DecodedPayload, subtype::Subtype,
     },
     signed_data_verifier::SignedDataVerifier,
@@ -82,7 +82,8 @@ struct Header {
 }
 
 impl Apple {
-    /// What a notice (`signedPayload`) says of a subscription; `None` for kinds that change none.
+    /// What a notice (`signedPayload`) says of a subscription; `None` for kinds that change none, and for what tells of a period
+    /// that is over.
     pub fn verify_notice(&self, signed: &str) -> Result<Option<StoreNotice>, AppleError> {
         let verifier = self.verifier(signed)?;
         let notice = verifier.verify_and_decode_notification(signed).map_err(refused)?;
@@ -99,7 +100,8 @@ impl Apple {
             None => None,
         };
         let Some(reference) = transaction.original_transaction_id.clone() else { return Ok(None) };
-        Ok(change(&notice, &transaction, will_renew).map(|change| StoreNotice { reference, change, at }))
+        let change = change(&notice, &transaction, will_renew);
+        Ok(change.map(|change| StoreNotice { reference, change, at }).filter(|notice| !notice.says_nothing()))
     }
 
     /// A transaction that the app hands over as proof of a purchase.
@@ -109,7 +111,8 @@ impl Apple {
             reference: transaction.original_transaction_id.clone().ok_or(AppleError::Malformed)?,
             product: transaction.product_id.clone().ok_or(AppleError::Malformed)?,
             expires_at: transaction.expires_date.and_then(timestamp),
-            is_trial: transaction.offer_type == Some(OfferType::IntroductoryOffer),
+            // An introductory offer may also be a cheaper month.
+            is_trial: transaction.offer_discount_type == Some(OfferDiscountType::FreeTrial),
             revoked: transaction.revocation_date.is_some(),
             signed_at: transaction.signed_date.and_then(timestamp).ok_or(AppleError::Malformed)?,
         })

@@ -352,7 +352,7 @@ impl Subscription {
         };
         let standing = match self.subscription_state {
             State::Pending => return Err(ProofError::Pending),
-            State::Active if will_renew => None,
+            State::Active if will_renew => Some(Change::WillRenew),
             State::Active | State::Canceled => Some(ends),
             // Contract §16 counts its days of grace as past due.
             State::InGracePeriod | State::OnHold => Some(Change::PastDue),

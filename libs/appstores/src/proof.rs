@@ -111,6 +111,7 @@ impl Stores {
             expires_at: signed.expires_at,
             is_trial: signed.is_trial,
             revoked: signed.revoked,
+            // A transaction does not say whether it will be renewed.
             standing: None,
             replaces: None,
             at: signed.signed_at,

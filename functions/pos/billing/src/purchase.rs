@@ -201,7 +201,8 @@ pub(crate) async fn validate_receipt(
         is_active: Some(current.effective_tier() == Tier::Pro && current.period_end.is_none_or(|end| ctx.now() < end)),
         expires_at: current.period_end.map(iso),
         is_trial_period: Some(current.trial_end.is_some_and(|end| ctx.now() < end)),
-        auto_renewing: Some(current.is_subscribed() && current.cancel_at.is_none()),
+        // That it was cancelled may be known without knowing when it ends.
+        auto_renewing: Some(current.is_subscribed() && current.cancel_at.is_none() && current.canceled_at.is_none()),
     }))
 }
 

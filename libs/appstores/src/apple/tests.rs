@@ -65,8 +65,12 @@ impl Chain {
     }
 
     fn notice(&self, kind: &str, subtype: Option<&str>) -> Value {
+        self.notice_of(kind, subtype, SIGNED + 1000)
+    }
+
+    fn notice_of(&self, kind: &str, subtype: Option<&str>, expires: i64) -> Value {
         let transaction = json!({"originalTransactionId": "1000", "transactionId": "1001", "bundleId": BUNDLE,
-            "productId": "lumaproplan", "environment": "Production", "expiresDate": SIGNED + 1000, "signedDate": SIGNED});
+            "productId": "lumaproplan", "environment": "Production", "expiresDate": expires, "signedDate": SIGNED});
         let mut notice = json!({"notificationType": kind, "notificationUUID": "u", "version": "2.0", "signedDate": SIGNED,
             "data": {"environment": "Production", "bundleId": BUNDLE, "appAppleId": 7,
                 "signedTransactionInfo": self.sign(&transaction)}});
@@ -91,6 +95,7 @@ fn notices_are_read_as_the_contract_reads_them() {
         ("DID_CHANGE_RENEWAL_STATUS", Some("AUTO_RENEW_ENABLED"), Some(Change::WillRenew)),
         ("EXPIRED", Some("VOLUNTARY"), Some(Change::Ended)),
         ("REFUND", None, Some(Change::Ended)),
+        ("REFUND_REVERSED", None, renewed),
         ("REVOKE", None, Some(Change::Ended)),
         ("GRACE_PERIOD_EXPIRED", None, Some(Change::Ended)),
         ("PRICE_INCREASE", None, None),
@@ -102,6 +107,10 @@ fn notices_are_read_as_the_contract_reads_them() {
         if let Some(notice) = notice {
             assert_eq!((notice.reference.as_str(), notice.at.as_millisecond()), ("1000", SIGNED));
         }
+    }
+    for kind in ["REFUND_REVERSED", "DID_RENEW"] {
+        let over = chain.sign(&chain.notice_of(kind, None, SIGNED));
+        assert_eq!(chain.apple().verify_notice(&over), Ok(None), "{kind} of a period that is over");
     }
     let test = json!({"notificationType": "TEST", "signedDate": SIGNED,
         "data": {"environment": "Production", "bundleId": BUNDLE, "appAppleId": 7}});
@@ -160,12 +169,17 @@ fn whatever_is_not_apples_is_refused() {
 #[test]
 fn a_purchase_is_what_its_transaction_says() {
     let chain = Chain::apples();
-    let transaction = json!({"originalTransactionId": "1000", "transactionId": "1001", "bundleId": BUNDLE,
+    let mut transaction = json!({"originalTransactionId": "1000", "transactionId": "1001", "bundleId": BUNDLE,
         "productId": "lumaproplan", "environment": "Production", "expiresDate": SIGNED + 1000, "signedDate": SIGNED,
-        "offerType": 1});
+        "offerType": 1, "offerDiscountType": "FREE_TRIAL"});
     let purchase = chain.apple().verify_purchase(&chain.sign(&transaction)).unwrap();
     assert_eq!((purchase.reference.as_str(), purchase.product.as_str()), ("1000", "lumaproplan"));
     assert!(purchase.is_trial && !purchase.revoked);
     assert_eq!(purchase.expires_at, Timestamp::from_millisecond(SIGNED + 1000).ok());
+    // An introductory offer that is paid for is no trial.
+    for paid in ["PAY_AS_YOU_GO", "PAY_UP_FRONT"] {
+        transaction["offerDiscountType"] = paid.into();
+        assert!(!chain.apple().verify_purchase(&chain.sign(&transaction)).unwrap().is_trial, "{paid}");
+    }
     assert!(chain.apple().verify_purchase("receipt").is_err());
 }

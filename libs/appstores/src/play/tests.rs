@@ -48,7 +48,7 @@ fn what_is_paid_is_told_with_its_end() {
         expires_at: Some(end()),
         is_trial: false,
         revoked: false,
-        standing: None,
+        standing: Some(Change::WillRenew),
         replaces: None,
         at: at(0),
     };
@@ -67,9 +67,9 @@ fn what_is_paid_is_told_with_its_end() {
 fn googles_states() {
     let ends = Some(Change::WillEnd { at: Some(end()) });
     let cases = [
-        ("ACTIVE", 0, None),
+        ("ACTIVE", 0, Some(Change::WillRenew)),
         // Google is late with the renewal.
-        ("ACTIVE", 5001, None),
+        ("ACTIVE", 5001, Some(Change::WillRenew)),
         ("CANCELED", 0, ends),
         ("CANCELED", 5001, Some(Change::Ended)),
         ("IN_GRACE_PERIOD", 0, Some(Change::PastDue)),

@@ -69,7 +69,8 @@ pub struct Purchase {
     pub is_trial: bool,
     /// Was its money given back?
     pub revoked: bool,
-    /// What the store says beyond that it was bought: that it will end, is past due, paused or over.
+    /// What the store says beyond that it was bought: that it will be renewed or end, is past due, paused or over. `None`: nothing,
+    /// not even whether it will be renewed.
     pub standing: Option<Change>,
     /// The purchase that the store put this one in the place of: that one has ended.
     pub replaces: Option<String>,
@@ -144,20 +145,15 @@ impl Subscription {
         Followed::Changed(Box::new(Subscription { version: self.version + 1, ..next }))
     }
 
-    /// The subscription once a purchase is its own. `last` is the newest notice of that purchase, which may be newer than the
-    /// proof: a purchase that was given back since does not come to life by an old proof of it.
-    pub fn link(
-        &self,
-        purchase: &Purchase,
-        last: Option<&StoreNotice>,
-        now: Timestamp,
-    ) -> Result<Subscription, LinkError> {
+    /// The subscription once a purchase is its own. `heard` are the newest notices of that purchase, one of each kind, which may
+    /// be newer than the proof: a purchase that was given back since does not come to life by an old proof of it.
+    pub fn link(&self, purchase: &Purchase, heard: &[&StoreNotice], now: Timestamp) -> Result<Subscription, LinkError> {
         if self.platform == Platform::Stripe && self.is_subscribed() {
             return Err(LinkError::Subscribed);
         }
         let mut next = if self.has_heard(purchase) { self.clone() } else { self.bought(purchase) };
-        if let Some(newer) = last.and_then(|last| next.apply(last)) {
-            next = newer;
+        for notice in heard {
+            next = next.apply(notice).unwrap_or(next);
         }
         // The end of what was paid is not the end of what is past due or paused: the store may yet go on with it.
         let is_paid = matches!(next.status, Status::Active | Status::Trialing);
@@ -165,8 +161,9 @@ impl Subscription {
             return Err(LinkError::Over);
         }
         // That the same was said once more is no change.
-        let known = Subscription { version: self.version, notice_at: self.notice_at, ..next.clone() } == *self;
-        Ok(if known { self.clone() } else { Subscription { version: self.version + 1, ..next } })
+        let (version, notice_at, renewal_at) = (self.version, self.notice_at, self.renewal_at);
+        let known = Subscription { version, notice_at, renewal_at, ..next.clone() } == *self;
+        Ok(if known { self.clone() } else { Subscription { version: version + 1, ..next } })
     }
 
     /// The subscription by what its store says of its purchase now, good news or bad. `None` when that changes nothing: it is
@@ -175,7 +172,7 @@ impl Subscription {
         if !self.is_of(purchase) || self.has_heard(purchase) {
             return None;
         }
-        match self.link(purchase, None, now) {
+        match self.link(purchase, &[], now) {
             Ok(next) => (next != *self).then_some(next),
             Err(_) if purchase.is_over() && self.status != Status::Canceled => {
                 Some(Subscription { version: self.version + 1, ..self.bought(purchase) })
@@ -197,7 +194,14 @@ impl Subscription {
     /// The subscription as its purchase stands.
     fn bought(&self, purchase: &Purchase) -> Subscription {
         let (known, change) = (self.is_of(purchase), purchase.change());
-        let ends = matches!(change, Some(Change::WillEnd { .. } | Change::Ended));
+        let goes_on =
+            purchase.expires_at.zip(self.cancel_at.or(self.period_end)).is_some_and(|(end, before)| end > before);
+        // What does not speak of its renewal leaves that as it was, unless it was renewed meanwhile.
+        let keeps = known
+            && match change {
+                None => !goes_on,
+                Some(change) => matches!(change, Change::WillEnd { .. } | Change::Ended),
+            };
         let next = Subscription {
             tier: Tier::Pro,
             status: if purchase.is_trial { Status::Trialing } else { Status::Active },
@@ -206,10 +210,11 @@ impl Subscription {
             store_reference: Some(purchase.reference.clone()),
             store_product: purchase.product.clone().or_else(|| self.store_product.clone().filter(|_| known)),
             period_end: purchase.expires_at,
-            cancel_at: None,
-            canceled_at: self.canceled_at.filter(|_| known && ends),
+            cancel_at: self.cancel_at.filter(|_| keeps),
+            canceled_at: self.canceled_at.filter(|_| keeps),
             trial_end: purchase.expires_at.filter(|_| purchase.is_trial),
             notice_at: Some(purchase.at),
+            renewal_at: self.renewal_at.filter(|_| known),
             ..self.clone()
         };
         match change {
@@ -337,36 +342,36 @@ mod tests {
 
     #[test]
     fn a_purchase_is_linked_as_it_stands_now() {
-        let linked = starter().link(&purchase(10), None, at(20)).unwrap();
+        let linked = starter().link(&purchase(10), &[], at(20)).unwrap();
         assert_eq!((linked.tier, linked.status, linked.platform), (Tier::Pro, Status::Active, Platform::Apple));
         assert_eq!((linked.version, linked.price, linked.period_end), (1, Cents(2999), Some(at(5000))));
-        assert_eq!(linked.link(&purchase(10), None, at(21)), Ok(linked.clone()), "the same again changes nothing");
+        assert_eq!(linked.link(&purchase(10), &[], at(21)), Ok(linked.clone()), "the same again changes nothing");
 
         let ends = notice(15, Change::WillEnd { at: None });
-        let ending = starter().link(&purchase(10), Some(&ends), at(20)).unwrap();
+        let ending = starter().link(&purchase(10), &[&ends], at(20)).unwrap();
         assert_eq!((ending.cancel_at, ending.version), (Some(at(5000)), 1));
         let over = notice(15, Change::Ended);
-        assert_eq!(starter().link(&purchase(10), Some(&over), at(20)), Err(LinkError::Over));
-        assert_eq!(starter().link(&purchase(10), None, at(5000)), Err(LinkError::Over));
+        assert_eq!(starter().link(&purchase(10), &[&over], at(20)), Err(LinkError::Over));
+        assert_eq!(starter().link(&purchase(10), &[], at(5000)), Err(LinkError::Over));
         let revoked = Purchase { revoked: true, ..purchase(10) };
-        assert_eq!(starter().link(&revoked, None, at(20)), Err(LinkError::Over));
+        assert_eq!(starter().link(&revoked, &[], at(20)), Err(LinkError::Over));
         let renewed = notice(6000, Change::Renewed { until: Some(at(9000)) });
-        assert_eq!(starter().link(&purchase(10), Some(&renewed), at(6001)).unwrap().period_end, Some(at(9000)));
+        assert_eq!(starter().link(&purchase(10), &[&renewed], at(6001)).unwrap().period_end, Some(at(9000)));
     }
 
     #[test]
     fn an_old_proof_does_not_undo_what_came_since() {
-        let ended = starter().link(&purchase(10), None, at(20)).unwrap().apply(&notice(30, Change::Ended)).unwrap();
-        assert_eq!(ended.link(&purchase(10), Some(&notice(30, Change::Ended)), at(40)), Err(LinkError::Over));
-        assert_eq!(ended.link(&purchase(10), None, at(40)), Err(LinkError::Over));
+        let ended = starter().link(&purchase(10), &[], at(20)).unwrap().apply(&notice(30, Change::Ended)).unwrap();
+        assert_eq!(ended.link(&purchase(10), &[&notice(30, Change::Ended)], at(40)), Err(LinkError::Over));
+        assert_eq!(ended.link(&purchase(10), &[], at(40)), Err(LinkError::Over));
         let stripe = changed(starter().follow(&said("sub_1", Status::Active)));
-        assert_eq!(stripe.link(&purchase(10), None, at(20)), Err(LinkError::Subscribed));
+        assert_eq!(stripe.link(&purchase(10), &[], at(20)), Err(LinkError::Subscribed));
     }
 
     /// What is past due or paused is somebody's all the same, although what was paid has ended; what ends is good until then.
     #[test]
     fn a_purchase_is_linked_as_its_store_says_it_stands() {
-        let link = |change, now| starter().link(&Purchase { standing: Some(change), ..purchase(10) }, None, at(now));
+        let link = |change, now| starter().link(&Purchase { standing: Some(change), ..purchase(10) }, &[], at(now));
         let ending = link(Change::WillEnd { at: Some(at(5000)) }, 20).unwrap();
         assert_eq!(
             (ending.status, ending.cancel_at, ending.canceled_at),
@@ -381,7 +386,7 @@ mod tests {
             assert_eq!(owed.refresh(&paid, at(9001)).unwrap().effective_tier(), Tier::Pro);
         }
         let trial = Purchase { is_trial: true, standing: Some(Change::WillEnd { at: None }), ..purchase(10) };
-        let trial = starter().link(&trial, None, at(20)).unwrap();
+        let trial = starter().link(&trial, &[], at(20)).unwrap();
         assert_eq!(
             (trial.status, trial.trial_end, trial.cancel_at),
             (Status::Trialing, Some(at(5000)), Some(at(5000)))
@@ -390,7 +395,7 @@ mod tests {
 
     #[test]
     fn what_the_store_says_anew_counts_once_good_or_bad() {
-        let linked = starter().link(&purchase(10), None, at(20)).unwrap();
+        let linked = starter().link(&purchase(10), &[], at(20)).unwrap();
         assert_eq!(linked.refresh(&purchase(30), at(30)), None, "the same, said later");
         assert_eq!(linked.refresh(&Purchase { reference: "other".into(), ..purchase(30) }, at(30)), None);
         assert_eq!(linked.refresh(&Purchase { platform: Platform::Google, ..purchase(30) }, at(30)), None);
@@ -404,7 +409,12 @@ mod tests {
         let ending = linked.refresh(&ends(40), at(40)).unwrap();
         assert_eq!((ending.cancel_at, ending.canceled_at), (Some(at(5000)), Some(at(40))));
         assert_eq!(ending.refresh(&ends(50), at(50)), None, "it does not end anew each time that it is asked about");
-        assert_eq!(ending.refresh(&purchase(60), at(60)).unwrap().canceled_at, None);
+        assert_eq!(ending.refresh(&purchase(60), at(60)), None, "which does not say that it will be renewed");
+        let renews = Purchase { standing: Some(Change::WillRenew), ..purchase(60) };
+        assert_eq!(ending.refresh(&renews, at(60)).unwrap().canceled_at, None);
+        let longer = Purchase { expires_at: Some(at(9000)), ..purchase(60) };
+        let renewed = ending.refresh(&longer, at(60)).unwrap();
+        assert_eq!((renewed.cancel_at, renewed.canceled_at), (None, None), "it was renewed");
 
         for over in
             [Purchase { revoked: true, ..purchase(70) }, Purchase { standing: Some(Change::Ended), ..purchase(70) }]
@@ -414,5 +424,33 @@ mod tests {
             assert_eq!(ended.refresh(&Purchase { at: at(80), ..over }, at(80)), None, "what is over is over");
         }
         assert_eq!(linked.refresh(&purchase(6000), at(6000)), None, "an old proof of what has run out is no news");
+    }
+    /// A phone's transaction is signed anew whenever it is asked for, and never says whether it will be renewed.
+    #[test]
+    fn a_fresh_proof_hides_no_word_of_its_renewal() {
+        let linked = starter().link(&purchase(50), &[], at(50)).unwrap();
+        let ending = linked.apply(&notice(40, Change::WillEnd { at: Some(at(5000)) })).unwrap();
+        assert_eq!((ending.cancel_at, ending.canceled_at), (Some(at(5000)), Some(at(40))));
+        assert_eq!(ending.link(&purchase(60), &[], at(60)), Ok(ending.clone()));
+        let later = linked.apply(&notice(40, Change::WillEnd { at: Some(at(9000)) })).unwrap();
+        let renewed = Purchase { expires_at: Some(at(9000)), ..purchase(60) };
+        let known = later.refresh(&renewed, at(60)).unwrap();
+        assert_eq!((known.period_end, known.cancel_at), (Some(at(9000)), Some(at(9000))), "the end that was told of");
+        assert_eq!(linked.apply(&notice(40, Change::PastDue)), None, "of where it stands, the proof knows more");
+        let resumed = ending.apply(&notice(45, Change::WillRenew)).unwrap();
+        assert_eq!((resumed.cancel_at, resumed.canceled_at), (None, None));
+        assert_eq!(resumed.apply(&notice(44, Change::WillEnd { at: None })), None, "older");
+    }
+
+    /// Fails where of two notices of different kinds only the newer counts.
+    #[test]
+    fn a_harmless_notice_does_not_hide_a_fatal_one() {
+        let harmless = notice(16, Change::WillEnd { at: Some(at(5000)) });
+        let over = notice(15, Change::Ended);
+        assert_eq!(starter().link(&purchase(10), &[&over, &harmless], at(20)), Err(LinkError::Over));
+        for (change, status) in [(Change::PastDue, Status::PastDue), (Change::Paused, Status::Paused)] {
+            let linked = starter().link(&purchase(10), &[&notice(15, change), &harmless], at(20)).unwrap();
+            assert_eq!((linked.status, linked.cancel_at), (status, Some(at(5000))));
+        }
     }
 }

@@ -112,9 +112,12 @@ pub struct Subscription {
     /// When its trial ends.
     #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
     pub trial_end: Option<Timestamp>,
-    /// Of the last notice that was applied, on the sender's clock: an older one changes nothing (invariant 6).
+    /// Of the last word of where it stands, on the sender's clock: an older one changes nothing (invariant 6).
     #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
     pub notice_at: Option<Timestamp>,
+    /// Of the last word of whether it will be renewed: a proof of where it stands may be newer and not speak of it.
+    #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
+    pub renewal_at: Option<Timestamp>,
     /// Rises with every change.
     pub version: u32,
     /// When it was taken.
@@ -142,6 +145,7 @@ impl Subscription {
             canceled_at: None,
             trial_end: None,
             notice_at: None,
+            renewal_at: None,
             version: 0,
             created_at: now,
         }
@@ -164,18 +168,41 @@ impl Subscription {
         }
     }
 
-    /// The subscription after a store's notice; `None` when the notice changes nothing: it is older than one that was
-    /// applied before, or that very one again (invariant 6).
+    /// The subscription after a store's notice; `None` when the notice changes nothing: it says nothing, or is older than one
+    /// of its kind that was applied before, or that very one again (invariant 6).
+    ///
+    /// Where it stands and whether it will be renewed are heard apart: that it will not be renewed does not make up for its
+    /// money having been given back, whichever is heard first.
     pub fn apply(&self, notice: &StoreNotice) -> Option<Subscription> {
-        if self.notice_at.is_some_and(|last| notice.at <= last) {
+        let is_newer = |last: Option<Timestamp>| last.is_none_or(|last| notice.at > last);
+        let stands = notice.change.is_standing() && is_newer(self.notice_at);
+        let renews = notice.change.is_of_renewal() && is_newer(self.renewal_at);
+        if notice.says_nothing() || !stands && !renews {
             return None;
         }
-        let next = self.clone().changed(notice.change, notice.at);
-        Some(Subscription { version: self.version + 1, ..next })
+        let mut next = Subscription { version: self.version + 1, ..self.clone() };
+        if stands {
+            next.stand(notice.change, notice.at);
+        }
+        if renews {
+            next.plan(notice.change, notice.at);
+        }
+        Some(next)
     }
 
     /// The subscription after a change that its store tells of, as of `at`.
     pub(super) fn changed(mut self, change: Change, at: Timestamp) -> Self {
+        if change.is_standing() {
+            self.stand(change, at);
+        }
+        if change.is_of_renewal() {
+            self.plan(change, at);
+        }
+        self
+    }
+
+    /// Where it stands after a change.
+    fn stand(&mut self, change: Change, at: Timestamp) {
         self.notice_at = Some(at);
         match change {
             Change::Renewed { until } => {
@@ -183,23 +210,32 @@ impl Subscription {
                 self.status = SubscriptionStatus::Active;
                 // An end that has passed is not the end of what is paid anew: until then it is unknown.
                 self.period_end = until.or(self.period_end.filter(|end| *end > at));
-                (self.cancel_at, self.canceled_at) = (None, None);
             }
             Change::PastDue => self.status = SubscriptionStatus::PastDue,
             Change::Paused => self.status = SubscriptionStatus::Paused,
-            Change::WillEnd { at: end } => {
-                self.cancel_at = end.or(self.period_end);
-                self.canceled_at = self.canceled_at.or(Some(at));
-            }
-            Change::WillRenew => (self.cancel_at, self.canceled_at) = (None, None),
             Change::Ended => {
                 self.tier = Tier::Starter;
                 self.status = SubscriptionStatus::Canceled;
                 self.period_end = Some(self.period_end.map_or(at, |end| end.min(at)));
                 self.canceled_at = self.canceled_at.or(Some(at));
             }
+            Change::WillEnd { .. } | Change::WillRenew => {}
         }
-        self
+    }
+
+    /// Whether it will be renewed after a change. What is paid anew is renewed.
+    fn plan(&mut self, change: Change, at: Timestamp) {
+        self.renewal_at = Some(at);
+        match change {
+            Change::WillEnd { at: end } => {
+                self.cancel_at = end.or(self.period_end);
+                self.canceled_at = self.canceled_at.or(Some(at));
+            }
+            _ => {
+                self.cancel_at = None;
+                self.canceled_at = self.canceled_at.filter(|_| self.status == SubscriptionStatus::Canceled);
+            }
+        }
     }
 }
 
@@ -229,6 +265,18 @@ pub enum Change {
     Ended,
 }
 
+impl Change {
+    /// Does it say where the subscription stands?
+    pub fn is_standing(self) -> bool {
+        !matches!(self, Self::WillEnd { .. } | Self::WillRenew)
+    }
+
+    /// Does it say whether the subscription will be renewed?
+    fn is_of_renewal(self) -> bool {
+        matches!(self, Self::WillEnd { .. } | Self::WillRenew | Self::Renewed { .. })
+    }
+}
+
 /// A verified notice of an app store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreNotice {
@@ -239,6 +287,13 @@ pub struct StoreNotice {
     /// When, on the store's clock.
     #[serde(with = "millis")]
     pub at: Timestamp,
+}
+
+impl StoreNotice {
+    /// Is it of a period that was over when it was sent? Money that a store takes back after all pays for no day to come.
+    pub fn says_nothing(&self) -> bool {
+        matches!(self.change, Change::Renewed { until: Some(until) } if until <= self.at)
+    }
 }
 
 #[cfg(test)]
@@ -281,7 +336,7 @@ mod tests {
             for i in order.into_iter().filter(|i| *i < notices.len()).chain([notices.len() - 1]) {
                 subscription = subscription.apply(&notices[i]).unwrap_or(subscription);
             }
-            prop_assert_eq!(subscription.notice_at, Some(notices[notices.len() - 1].at));
+            prop_assert_eq!(subscription.notice_at.max(subscription.renewal_at), Some(notices[notices.len() - 1].at));
             prop_assert_eq!(subscription.apply(&notices[notices.len() - 1]), None);
             match sent[sent.len() - 1] {
                 Change::Renewed { .. } => prop_assert_eq!(subscription.effective_tier(), Tier::Pro),
@@ -294,6 +349,38 @@ mod tests {
                 Change::WillRenew => prop_assert_eq!(subscription.cancel_at, None),
             }
         }
+
+        /// Once all are heard, in whatever order, neither kind of notice has hidden one of the other.
+        #[test]
+        fn the_newest_of_each_kind_decides(sent in prop::collection::vec(changes(), 1..6), order in Just([0, 1, 2, 3, 4usize]).prop_shuffle()) {
+            let notices: Vec<StoreNotice> = sent.iter().zip(1..).map(|(change, i)| notice(i, *change)).collect();
+            let mut subscription = pro();
+            for i in order.into_iter().filter(|i| *i < notices.len()) {
+                subscription = subscription.apply(&notices[i]).unwrap_or(subscription);
+            }
+            let status = match sent.iter().rfind(|change| change.is_standing()) {
+                Some(Change::PastDue) => SubscriptionStatus::PastDue,
+                Some(Change::Paused) => SubscriptionStatus::Paused,
+                Some(Change::Ended) => SubscriptionStatus::Canceled,
+                _ => SubscriptionStatus::Active,
+            };
+            prop_assert_eq!(subscription.status, status);
+            let will_end = match sent.iter().rfind(|change| change.is_of_renewal()) {
+                Some(Change::WillEnd { at }) => *at,
+                _ => None,
+            };
+            prop_assert_eq!(subscription.cancel_at, will_end);
+        }
+    }
+
+    /// A refund of a month long past is taken back.
+    #[test]
+    fn what_was_paid_for_a_time_that_has_passed_renews_nothing() {
+        let ended = pro().apply(&notice(10, Change::Ended)).unwrap();
+        let reversed = |second, until| ended.apply(&notice(second, Change::Renewed { until: Some(at(until)) }));
+        assert_eq!(reversed(2000, 1000), None);
+        assert_eq!(reversed(1000, 1000), None);
+        assert_eq!(reversed(20, 1000).unwrap().effective_tier(), Tier::Pro);
     }
 
     #[test]

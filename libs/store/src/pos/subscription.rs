@@ -27,7 +27,7 @@ const ROUNDS: usize = 10;
 pub enum Noticed {
     /// The subscription is this now.
     Applied(Box<Subscription>),
-    /// It is older than what was applied before, or that very notice again, or of a purchase that was replaced.
+    /// It says nothing, or is older than what was applied before, or that very notice again, or of a purchase that was replaced.
     Known,
     /// Nobody here has that subscription yet. It is remembered for who links it.
     Stranger,
@@ -50,17 +50,35 @@ pub enum LinkPurchaseError {
     Store(#[from] StoreError),
 }
 
-/// What is known of a purchase: whose it is, and what the store said of it last.
+/// What is known of a purchase: whose it is, and what the store said last of where it stands and of whether it will be renewed.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Known {
     org: Option<OrgId>,
     notice: Option<StoreNotice>,
+    renewal: Option<StoreNotice>,
+}
+
+impl Known {
+    /// What the store said, in the order in which it was said.
+    fn heard(&self) -> Vec<&StoreNotice> {
+        let mut heard: Vec<_> = self.notice.iter().chain(&self.renewal).collect();
+        heard.sort_by_key(|notice| notice.at);
+        heard
+    }
+}
+
+/// Where a notice is kept with its purchase, and its time. One place for each kind, so that neither hides the other.
+fn place_of(change: subscription::Change) -> (&'static str, &'static str) {
+    if change.is_standing() { ("notice", "notice_at") } else { ("renewal", "renewal_at") }
 }
 
 impl Pos<'_> {
-    /// Applies a verified notice once, however often and in whatever order notices come (invariant 6). The newest is also kept
-    /// with the purchase, so that linking it later, or again, starts from what the store said last.
+    /// Applies a verified notice once, however often and in whatever order notices come (invariant 6). The newest of its kind is
+    /// also kept with the purchase, so that linking it later, or again, starts from what the store said last.
     pub async fn apply_notice(&self, notice: &StoreNotice) -> Result<Noticed, StoreError> {
+        if notice.says_nothing() {
+            return Ok(Noticed::Known);
+        }
         let Some(org) = self.note(notice).await?.org else { return Ok(Noticed::Stranger) };
         self.follow(org, |before| {
             let replaced = before.platform == Platform::Stripe
@@ -105,16 +123,14 @@ impl Pos<'_> {
         }
     }
 
-    /// Keeps a notice with its purchase, unless a newer one is there. Answers what is known after it.
+    /// Keeps a notice with its purchase, unless a newer one of its kind is there. Answers what is known after it.
     async fn note(&self, notice: &StoreNotice) -> Result<Known, StoreError> {
+        let (place, time) = place_of(notice.change);
         let at = n(notice.at.as_millisecond());
-        let change = Change::default()
-            .set("entity", s("purchase"))
-            .set("notice", attr(notice)?)
-            .set("notice_at", at.clone())
-            .when_either(&[&|side: Change| side.when_absent("notice_at"), &|side: Change| {
-                side.when("notice_at", "<", at.clone())
-            }]);
+        let change =
+            Change::default().set("entity", s("purchase")).set(place, attr(notice)?).set(time, at.clone()).when_either(
+                &[&|side: Change| side.when_absent(time), &|side: Change| side.when(time, "<", at.clone())],
+            );
         match self.0.change(&Key::purchase(&notice.reference), change).await? {
             Ok(item) | Err(Some(item)) => from_item(item),
             Err(None) => Ok(Known::default()),
@@ -136,12 +152,13 @@ impl Pos<'_> {
             if known.org.is_some_and(|owner| owner != org) {
                 return Err(LinkPurchaseError::Taken);
             }
-            if purchase.expires_at.is_none() && known.notice.is_none() {
+            let heard = known.heard();
+            if purchase.expires_at.is_none() && heard.is_empty() {
                 return Err(LinkPurchaseError::Unconfirmed);
             }
             let before = self.load_terms(org).await?.subscription;
             let base = before.clone().unwrap_or_else(|| Subscription::starter(Uuid::new_v4(), org, user, now));
-            let after = base.link(purchase, known.notice.as_ref(), now)?;
+            let after = base.link(purchase, &heard, now)?;
             if known.org.is_some() && before.as_ref() == Some(&after) {
                 return Ok(after);
             }
@@ -179,10 +196,12 @@ impl Pos<'_> {
             Some(_) => claim.when("org", "=", owner),
             None => claim.when_absent("org"),
         };
-        claim = match &known.notice {
-            Some(notice) => claim.when("notice_at", "=", n(notice.at.as_millisecond())),
-            None => claim.when_absent("notice_at"),
-        };
+        for (time, heard) in [("notice_at", &known.notice), ("renewal_at", &known.renewal)] {
+            claim = match heard {
+                Some(notice) => claim.when(time, "=", n(notice.at.as_millisecond())),
+                None => claim.when_absent(time),
+            };
+        }
         let tx = self.0.tx().update(&Key::purchase(&purchase.reference), claim)?;
         let tx = match before {
             // Nothing of it changes, and yet it must not change meanwhile.

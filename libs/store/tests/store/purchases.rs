@@ -145,6 +145,29 @@ async fn what_was_said_before_it_was_linked_is_not_forgotten() {
     assert_eq!(world.item(&format!("PURCHASE#{REFERENCE}"), "PURCHASE").await.unwrap().get("org"), None);
 }
 
+/// Fails where only the newest notice is kept, of whichever kind.
+#[tokio::test]
+async fn a_harmless_notice_hides_no_fatal_one() {
+    let fatal = notice(2, Change::Ended);
+    let harmless = notice(3, Change::WillEnd { at: Some(later(900)) });
+    for order in [[&fatal, &harmless], [&harmless, &fatal]] {
+        let world = World::new().await;
+        for notice in order {
+            assert_eq!(world.store.pos().apply_notice(notice).await.unwrap(), Noticed::Stranger);
+        }
+        let over = link(&world, org(), &purchase()).await;
+        assert!(matches!(over, Err(LinkPurchaseError::Link(LinkError::Over))), "{over:?}");
+
+        // The same of one that is somebody's.
+        let world = World::new().await;
+        link(&world, org(), &purchase()).await.unwrap();
+        for notice in order {
+            world.store.pos().apply_notice(notice).await.unwrap();
+        }
+        assert_eq!(subscription(&world, org()).await.unwrap().status, SubscriptionStatus::Canceled);
+    }
+}
+
 /// A notice comes while its purchase is linked: it is applied to the subscription, or the linking has seen it. Fails without
 /// the condition on the notice.
 #[tokio::test]

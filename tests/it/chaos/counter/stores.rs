@@ -46,7 +46,11 @@ impl Notice {
     /// Is this what the subscription says after it, whatever came before?
     pub(super) fn is_last_word(&self, subscription: &Subscription) -> bool {
         let says = |tier, status| subscription.tier == tier && subscription.status == status;
-        subscription.notice_at == Some(self.at)
+        let heard = match self.kind {
+            Kind::WillEnd | Kind::WillRenew => subscription.renewal_at,
+            Kind::Renewed | Kind::PastDue | Kind::Ended => subscription.notice_at,
+        };
+        heard == Some(self.at)
             && match self.kind {
                 Kind::Renewed => says(Tier::Pro, SubscriptionStatus::Active) && subscription.cancel_at.is_none(),
                 Kind::PastDue => subscription.status == SubscriptionStatus::PastDue,

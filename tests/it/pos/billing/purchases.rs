@@ -15,7 +15,11 @@ pub(super) fn month() -> SignedDuration {
 }
 
 fn transaction(reference: &str, signed: Timestamp) -> String {
-    Apple::shared().unwrap().transaction(reference, signed, signed + month()).unwrap()
+    transaction_to(reference, signed, signed + month())
+}
+
+fn transaction_to(reference: &str, signed: Timestamp, end: Timestamp) -> String {
+    Apple::shared().unwrap().transaction(reference, signed, end).unwrap()
 }
 
 pub(super) async fn link(app: &App, owner: &Owner, platform: &str, token: &str) -> Answer {
@@ -84,6 +88,14 @@ async fn the_apps_purchase_makes_its_organization_pro() {
 
     tell_apple(&app, "DID_CHANGE_RENEWAL_STATUS", Some("AUTO_RENEW_DISABLED"), now + SignedDuration::from_hours(2))
         .await;
+    // A transaction that the phone has just been given does not say that it was cancelled, and does not undo it.
+    let fresh =
+        transaction_to(ORIGINAL, now + SignedDuration::from_mins(150), now + SignedDuration::from_hours(2) + month());
+    for receipt in [&signed, &fresh] {
+        link(&app, &owner, "ios", receipt).await.expect(200);
+        let ending = validate(&app, &owner, "ios", receipt, ORIGINAL).await.expect(200);
+        assert_eq!((&ending["isActive"], &ending["autoRenewing"]), (&json!(true), &json!(false)));
+    }
     let ending = validate(&app, &owner, "ios", &signed, ORIGINAL).await.expect(200);
     assert_eq!((&ending["isActive"], &ending["autoRenewing"]), (&json!(true), &json!(false)));
     assert!(owner.info(&app).await["cancel_at"].is_string());
@@ -141,7 +153,7 @@ async fn what_the_store_did_not_sign_links_nothing() {
     assert_eq!(tier_and_status(&owner.info(&app).await), ("starter", "active"));
     refused(validate(&app, &owner, "ios", &good, ORIGINAL).await, 400, "NOT_A_STORE_SUBSCRIPTION");
 
-    link(&app, &owner, "ios", &claims(&|claims| claims["offerType"] = json!(1))).await.expect(200);
+    link(&app, &owner, "ios", &claims(&|claims| claims["offerDiscountType"] = json!("FREE_TRIAL"))).await.expect(200);
     assert_eq!(tier_and_status(&owner.info(&app).await), ("pro", "trialing"));
     for (platform, receipt, transaction) in
         [("android", "token", "t"), ("ios", "junk", "2"), ("ios", &*transaction("2000000999", now), ORIGINAL)]
@@ -169,6 +181,12 @@ async fn notices_from_before_it_was_linked_count() {
     let owner = new_owner(&app, "nora").await;
     tell_apple(&app, "REFUND", None, now + SignedDuration::from_mins(1)).await;
     refused(link(&app, &owner, "ios", &transaction(ORIGINAL, now)).await, 400, "PURCHASE_EXPIRED");
+    // What the store says after it of its renewal takes nothing back.
+    tell_apple(&app, "DID_CHANGE_RENEWAL_STATUS", Some("AUTO_RENEW_DISABLED"), now + SignedDuration::from_mins(2))
+        .await;
+    refused(link(&app, &owner, "ios", &transaction(ORIGINAL, now)).await, 400, "PURCHASE_EXPIRED");
+    tell_apple(&app, "DID_CHANGE_RENEWAL_STATUS", Some("AUTO_RENEW_ENABLED"), now + SignedDuration::from_mins(3)).await;
+    refused(link(&app, &owner, "ios", &transaction(ORIGINAL, now)).await, 400, "PURCHASE_EXPIRED");
     assert_eq!(tier_and_status(&owner.info(&app).await), ("starter", "active"));
 }
 
@@ -192,6 +210,18 @@ async fn without_a_service_account_googles_purchase_counts_once_google_has_told(
     tell_google(&app, 13, "token", now + SignedDuration::from_mins(2)).await;
     assert_eq!(tier_and_status(&owner.info(&app).await), ("starter", "canceled"));
     refused(link(&app, &owner, "android", "token").await, 400, "PURCHASE_EXPIRED");
+
+    // Revoked, and that it will not be renewed, before anybody links it.
+    tell_google(&app, 4, "revoked", now).await;
+    tell_google(&app, 12, "revoked", now + SignedDuration::from_mins(1)).await;
+    tell_google(&app, 3, "revoked", now + SignedDuration::from_mins(2)).await;
+    refused(link(&app, &owner, "android", "revoked").await, 400, "PURCHASE_EXPIRED");
+    // Cancelled, to an end that nobody has told us.
+    tell_google(&app, 4, "cancelled", now).await;
+    tell_google(&app, 3, "cancelled", now + SignedDuration::from_mins(1)).await;
+    link(&app, &owner, "android", "cancelled").await.expect(200);
+    let ending = validate(&app, &owner, "android", "cancelled", "").await.expect(200);
+    assert_eq!((&ending["isActive"], &ending["autoRenewing"]), (&json!(true), &json!(false)));
     assert_eq!(app.cloud.play().asked(), 0);
 }
 
