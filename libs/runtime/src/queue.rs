@@ -1,11 +1,12 @@
-//! What workers share: what wakes them, how a batch is answered message by message, how long a message may be delayed.
+//! What workers share: what wakes them, how a batch is answered message by message; and for who sends to a queue, how a message
+//! is written and how long it may be delayed.
 
 use std::{fmt::Display, future::Future};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The longest that SQS delays a message.
 const MAX_DELAY: SignedDuration = SignedDuration::from_mins(15);
@@ -61,6 +62,27 @@ where
     Some(message_id)
 }
 
+/// A message as its queue takes it: JSON in ASCII. SQS refuses what XML has no place for (U+FFFF, say), and what people type may
+/// have it; a message that is refused for ever holds up all that come after it.
+pub fn message(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string(value)?;
+    if text.is_ascii() {
+        return Ok(text);
+    }
+    let mut ascii = String::with_capacity(2 * text.len());
+    for c in text.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+            continue;
+        }
+        // Only strings have such characters, and there this is the same character.
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            ascii += &format!("\\u{unit:04x}");
+        }
+    }
+    Ok(ascii)
+}
+
 /// Seconds to delay a message so that it arrives at `until`, not earlier; the longest delay when that is too far off.
 pub fn delay_seconds(now: Timestamp, until: Timestamp) -> i32 {
     let left = until.duration_since(now).clamp(SignedDuration::ZERO, MAX_DELAY);
@@ -96,6 +118,15 @@ mod tests {
         let even = |n: u32| async move { if n.is_multiple_of(2) { Err("even") } else { Ok(()) } };
         let answer = serde_json::to_value(consume(batch, even).await).unwrap();
         assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m2"}]}));
+    }
+
+    #[test]
+    fn a_message_is_ascii_and_says_the_same() {
+        let value = json!({"name": "Zoë \u{ffff}\u{fffe} \u{1f3aa} \"\\\u{7}", "ü": 1});
+        let message = message(&value).unwrap();
+        assert!(message.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{message}");
+        assert_eq!(serde_json::from_str::<Value>(&message).unwrap(), value);
+        assert_eq!(super::message(&"plain").unwrap(), "\"plain\"");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use runtime::{
     ApiError, Ctx, Json,
     extract::Id,
     openapi::{PosError, PosSessionErrors},
+    queue,
     session::{self, Manager, User},
 };
 use store::StoreError;
@@ -220,7 +221,7 @@ pub(crate) async fn test_webhook(
     ctx.store().pos().load_endpoints(user.org).await?.get(id).map_err(refused)?;
     let event = Event::ping(user.org, Uuid::new_v4(), ctx.now());
     let ping = PingOut::new(&event);
-    let message = serde_json::to_string(&Notice { org: user.org, endpoint: id, event });
+    let message = queue::message(&Notice { org: user.org, endpoint: id, event });
     let message = message.map_err(ApiError::internal)?;
     let sent = ctx.sqs().send_message().queue_url(&ctx.settings().webhooks_queue_url).message_body(message).send();
     sent.await.map_err(|error| {

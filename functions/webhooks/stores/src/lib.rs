@@ -13,7 +13,7 @@ use identity::TokenError;
 use runtime::{
     ApiError, Ctx, Function, Json, Routes, Surface,
     openapi::{PosError, PosErrors},
-    routes,
+    queue, routes,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -171,7 +171,7 @@ fn not_configured() -> ApiError {
 async fn acknowledge(ctx: &Ctx, told: Option<Told>) -> Answer {
     if let Some(told) = told {
         let body = serde_json::to_string(&told).map_err(ApiError::internal)?;
-        let message = json!({"source": "store", "body": body}).to_string();
+        let message = queue::message(&json!({"source": "store", "body": body})).map_err(ApiError::internal)?;
         let send = ctx.sqs().send_message().queue_url(&ctx.settings().payments_queue_url).message_body(message);
         send.send().await.map_err(|error| {
             tracing::error!(?error, "a store's notice was not queued");

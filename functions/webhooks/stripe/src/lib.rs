@@ -10,7 +10,7 @@ use payments::{signature, webhook};
 use runtime::{
     ApiError, Ctx, Function, Routes, Surface,
     openapi::{CommonErrors, ErrorBody, PosError, PosErrors},
-    routes,
+    queue, routes,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -142,7 +142,8 @@ fn verify(ctx: &Ctx, secrets: &[String], headers: &HeaderMap, body: &[u8]) -> Re
 
 /// Leaves a verified body to `workers-payments`. 503 when that fails, so that the provider sends it again.
 async fn enqueue(ctx: &Ctx, source: &str, body: &[u8]) -> Result<(), ApiError> {
-    let message = json!({"source": source, "body": String::from_utf8_lossy(body)}).to_string();
+    let message = json!({"source": source, "body": String::from_utf8_lossy(body)});
+    let message = queue::message(&message).map_err(ApiError::internal)?;
     let send = ctx.sqs().send_message().queue_url(&ctx.settings().payments_queue_url).message_body(message);
     send.send().await.map(drop).map_err(|error| {
         tracing::error!(?error, "webhook not queued");

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use payments::{Expired, TillError};
 use runtime::{
     BoxError, Ctx, Function,
-    queue::{Wake, consume, delay_seconds},
+    queue::{self, Wake, consume, delay_seconds},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -62,7 +62,7 @@ async fn expire_order(ctx: &Ctx, number: OrderNumber) -> Result<(), BoxError> {
 /// SQS delays by 15 minutes at most; an event may hold its orders for longer.
 async fn remind(ctx: &Ctx, number: OrderNumber, until: Timestamp) -> Result<(), BoxError> {
     let message = ctx.sqs().send_message().queue_url(&ctx.settings().expiry_queue_url);
-    let message = message.message_body(json!({"number": number}).to_string());
+    let message = message.message_body(queue::message(&json!({"number": number}))?);
     message.delay_seconds(delay_seconds(ctx.now(), until)).send().await.map_err(Box::new)?;
     Ok(())
 }

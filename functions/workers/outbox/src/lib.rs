@@ -15,7 +15,10 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use domain::tickets::order::Order;
 use futures_util::{StreamExt, future::join_all, join, stream};
 use jiff::Timestamp;
-use runtime::{BoxError, Ctx, Function, queue::delay_seconds};
+use runtime::{
+    BoxError, Ctx, Function,
+    queue::{self, delay_seconds},
+};
 use serde_json::json;
 
 use crate::{
@@ -47,16 +50,16 @@ async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxErro
     let (mut reports, mut told) = (vec![], vec![]);
     for (record, change) in event.records.iter().enumerate() {
         match route(change) {
-            Some(Effect::Mail(key)) => mails.push(Outgoing { record, body: serde_json::to_string(&key)?, delay: 0 }),
+            Some(Effect::Mail(key)) => mails.push(Outgoing { record, body: queue::message(&key)?, delay: 0 }),
             Some(Effect::Expire { number, at }) => {
-                let body = json!({"number": number}).to_string();
+                let body = queue::message(&json!({"number": number}))?;
                 expiries.push(Outgoing { record, body, delay: delay_seconds(now, at) });
             }
             Some(Effect::Payout(payout)) => {
-                payouts.push(Outgoing { record, body: serde_json::to_string(&payout)?, delay: 0 });
+                payouts.push(Outgoing { record, body: queue::message(&payout)?, delay: 0 });
             }
             Some(Effect::Draw(task)) => {
-                reports.push(Outgoing { record, body: serde_json::to_string(&task)?, delay: 0 })
+                reports.push(Outgoing { record, body: queue::message(&task)?, delay: 0 })
             }
             Some(Effect::Tell { org, event }) => told.push(Told { record, org, event: *event }),
             Some(Effect::Count { order, at }) => entries.push((record, order, at)),

@@ -12,7 +12,7 @@ use domain::{
         event::Event,
     },
 };
-use runtime::{BoxError, Ctx};
+use runtime::{BoxError, Ctx, queue};
 
 use crate::{Outgoing, send_all};
 
@@ -41,7 +41,7 @@ async fn notices(ctx: &Ctx, told: Vec<Told>) -> Result<Vec<Outgoing>, BoxError> 
     let mut notices = Vec::new();
     for told in &told {
         for notice in addressed(&endpoints, told) {
-            notices.push(Outgoing { record: told.record, body: serde_json::to_string(&notice)?, delay: 0 });
+            notices.push(Outgoing { record: told.record, body: queue::message(&notice)?, delay: 0 });
         }
     }
     Ok(notices)

@@ -13,7 +13,7 @@ use futures_util::{future::try_join_all, join};
 use jiff::SignedDuration;
 use runtime::{
     BoxError, Ctx, Function,
-    queue::{Wake, consume},
+    queue::{self, Wake, consume},
 };
 
 /// How old a report is before it is asked for again: the tries of its first message are over by then.
@@ -66,7 +66,7 @@ async fn send(ctx: &Ctx, tasks: &[ReportTask]) -> Result<(), BoxError> {
 
 async fn send_batch(ctx: &Ctx, batch: &[ReportTask]) -> Result<(), BoxError> {
     let entry = |(i, task): (usize, &ReportTask)| -> Result<_, BoxError> {
-        let body = serde_json::to_string(task)?;
+        let body = queue::message(task)?;
         Ok(SendMessageBatchRequestEntry::builder().id(i.to_string()).message_body(body).build()?)
     };
     let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;

@@ -148,6 +148,10 @@ impl Queues {
                 let text = format!("One or more parameters are invalid. Reason: Message must be 1 to {largest} bytes.");
                 return Err(Fault::new("InvalidParameterValue", text));
             }
+            if !body.chars().all(is_of_xml) {
+                let text = "The message contains characters outside the allowed set.";
+                return Err(Fault::new("InvalidMessageContents", text));
+            }
             let delay = input.number("DelaySeconds").unwrap_or_else(|| queue.number("DelaySeconds", 0));
             at_most("DelaySeconds", delay, 900)?;
             let message = Message::new(body.to_owned(), input.get("MessageAttributes").clone(), now);
@@ -258,6 +262,11 @@ impl Queues {
         }
         Ok(json!({"TaskHandle": uuid::Uuid::new_v4().to_string()}))
     }
+}
+
+/// Is it a character of XML 1.0? SQS takes no others.
+fn is_of_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 fn at_most(name: &str, value: u64, limit: u64) -> Result<(), Fault> {

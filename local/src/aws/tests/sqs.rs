@@ -105,3 +105,21 @@ async fn visibility_hides_and_shows_and_an_old_receipt_deletes_nothing() {
     let missing = client.receive_message().queue_url(format!("{url}-missing")).send().await.unwrap_err();
     assert!(missing.into_service_error().is_queue_does_not_exist());
 }
+
+#[tokio::test]
+async fn a_message_is_of_xmls_characters() {
+    let (_endpoint, config) = start().await;
+    let client = Client::new(&config);
+    let url = queue(&client, "jobs").await;
+    for refused in ["\u{ffff}", "a\u{fffe}", "\u{0}", "\u{1f}"] {
+        let sent = client.send_message().queue_url(&url).message_body(refused).send().await.unwrap_err();
+        assert!(sent.into_service_error().is_invalid_message_contents(), "{refused:?}");
+    }
+    let entry =
+        |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build().unwrap();
+    let batch = client.send_message_batch().queue_url(&url);
+    let sent = batch.entries(entry("good", "\t\r\n \u{7f}\u{fffd}\u{10ffff}")).entries(entry("bad", "\u{ffff}"));
+    let sent = sent.send().await.unwrap();
+    assert_eq!((sent.successful().len(), sent.failed()[0].id()), (1, "bad"));
+    assert_eq!(sent.failed()[0].code(), "InvalidMessageContents");
+}

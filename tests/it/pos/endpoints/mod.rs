@@ -130,6 +130,24 @@ async fn what_is_sold_is_told_signed() {
     app.verify().await;
 }
 
+/// A queue refuses what XML has no place for, and one change that cannot be told holds up all that come after it.
+#[tokio::test]
+async fn no_character_holds_up_what_is_told() {
+    let app = start().await;
+    let person = Person::new(&app, "superadmin").await;
+    let receiver = Receiver::start().await;
+    add(&person, &receiver, json!([])).await;
+    let odd = "\u{ffff}\u{fffe} Zo\u{eb} \u{1f3aa}";
+    let order = person.order(CASH, 500, json!({"deviceId": odd})).await;
+    let after = sell(&person, 700).await;
+    app.cloud.drain().await;
+    assert_eq!(receiver.kinds_of(&order), ["order.created"]);
+    assert_eq!(receiver.kinds_of(&after), ["order.completed", "order.created"]);
+    let received = receiver.received();
+    let told = received.iter().find(|received| Some(received.order()) == order["id"].as_str()).unwrap();
+    assert_eq!(told.body["data"]["deviceId"], odd);
+}
+
 #[tokio::test]
 async fn who_hears_of_nothing_is_sent_nothing() {
     let app = start().await;
