@@ -4,6 +4,7 @@
 //! nobody but us has written it.
 
 mod desk;
+mod payment;
 
 use std::collections::HashMap;
 
@@ -464,10 +465,10 @@ impl Stripe {
         Ok(self.transport.send::<Page<BilledSubscription>>(request, None).await?.data)
     }
 
-    /// Ends a subscription at once; what was paid for the rest of its period is credited to the customer.
+    /// Ends a subscription at once. Nothing is credited to the customer: what is to be given back goes where it came from.
     pub async fn cancel_subscription(&self, id: &str) -> Result<BilledSubscription, StripeError> {
         let path = format!("/subscriptions/{}", checked("sub_", id)?);
-        let form = CancelNow { prorate: true, invoice_now: true };
+        let form = CancelNow { prorate: false, invoice_now: false };
         self.transport.send(RequestBuilder::new(StripeMethod::Delete, path).query(&form), None).await
     }
 

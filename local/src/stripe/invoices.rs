@@ -113,8 +113,9 @@ pub fn write(call: &mut Call<'_>, subscription: &Value, amount: i64, reason: &st
     invoice
 }
 
-/// Marks an invoice as paid.
-pub fn settle(call: &mut Call<'_>, mut invoice: Value) -> Value {
+/// Marks an invoice as paid, by a payment intent where something was to be paid.
+pub fn settle(call: &mut Call<'_>, mut invoice: Value, intent: &Value) -> Value {
+    invoice["_expandable"] = json!({ "payments": payments(call.now, &invoice, intent) });
     invoice["status"] = json!("paid");
     invoice["status_transitions"]["paid_at"] = json!(call.now);
     invoice["amount_paid"] = invoice["amount_due"].clone();
@@ -127,11 +128,31 @@ pub fn settle(call: &mut Call<'_>, mut invoice: Value) -> Value {
     invoice
 }
 
+/// What an invoice was paid by, which is shown to who asks for it.
+fn payments(now: i64, invoice: &Value, intent: &Value) -> Value {
+    let payment = json!({
+        "id": new_id("inpay_1"),
+        "object": "invoice_payment",
+        "amount_paid": invoice["amount_due"],
+        "amount_requested": invoice["amount_due"],
+        "created": now,
+        "currency": invoice["currency"],
+        "invoice": invoice["id"],
+        "is_default": true,
+        "livemode": false,
+        "payment": { "type": "payment_intent", "payment_intent": intent["id"] },
+        "status": "paid",
+        "status_transitions": { "canceled_at": null, "paid_at": now },
+    });
+    let data: Vec<Value> = intent["id"].is_string().then_some(payment).into_iter().collect();
+    json!({ "object": "list", "has_more": false, "url": "/v1/invoice_payments", "data": data })
+}
+
 /// Tries to take an open invoice's money by a payment method, if there is one. True when it is paid.
 pub fn collect(call: &mut Call<'_>, mut invoice: Value, method: Option<&str>) -> bool {
     let amount = invoice["amount_due"].as_i64().unwrap_or_default();
     if amount == 0 {
-        settle(call, invoice);
+        settle(call, invoice, &Value::Null);
         return true;
     }
     let currency = invoice["currency"].as_str().unwrap_or_default().to_owned();
@@ -142,8 +163,8 @@ pub fn collect(call: &mut Call<'_>, mut invoice: Value, method: Option<&str>) ->
     invoice["attempt_count"] = json!(invoice["attempt_count"].as_i64().unwrap_or_default() + 1);
     invoice["attempted"] = json!(true);
     // Nobody is there to take the bank's second step.
-    if charged.is_ok_and(|intent| intent["status"] == "succeeded") {
-        settle(call, invoice);
+    if let Some(intent) = charged.ok().filter(|intent| intent["status"] == "succeeded") {
+        settle(call, invoice, &intent);
         return true;
     }
     call.put(&invoice);

@@ -117,7 +117,7 @@ fn create(call: &mut Call<'_>) -> Answer {
         let words = words(&subscription);
         let invoice = invoices::write(call, &subscription, 0, "subscription_create", &words);
         note_invoice(call, &mut subscription, &invoice);
-        invoices::settle(call, invoice);
+        invoices::settle(call, invoice, &Value::Null);
     }
     Ok(subscription)
 }
@@ -206,14 +206,14 @@ impl Wish {
 }
 
 /// Begins what was paid, or begun for free, on the payment page.
-pub fn begin_bought(call: &mut Call<'_>, note: &Value, method: Value) -> Value {
+pub fn begin_bought(call: &mut Call<'_>, note: &Value, method: Value, intent: &Value) -> Value {
     let wish = Wish::from_note(note);
     let mut subscription = begin(call, &wish, Some(method));
     call.emit("customer.subscription.created", &subscription);
     let words = words(&subscription);
     let invoice = invoices::write(call, &subscription, wish.first_amount(), "subscription_create", &words);
     note_invoice(call, &mut subscription, &invoice);
-    invoices::settle(call, invoice);
+    invoices::settle(call, invoice, intent);
     subscription
 }
 

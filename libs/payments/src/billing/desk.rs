@@ -212,6 +212,7 @@ impl<'a> Billing<'a> {
                     Some(ended) => ended,
                     None => {
                         tracing::error!(%org, subscription = id, "a second subscription is cancelled");
+                        self.give_back(id).await?;
                         self.stripe()?.cancel_subscription(id).await?;
                         return Ok(());
                     }
@@ -228,6 +229,21 @@ impl<'a> Billing<'a> {
             }
         }
         Err(StoreError::Busy.into())
+    }
+
+    /// Gives what was last paid for a subscription that is one too many back to where it came from, once. Before it is cancelled,
+    /// since nobody comes back to one that is over. What Stripe refuses for good does not keep it running.
+    async fn give_back(&self, id: &str) -> Result<(), StripeError> {
+        let stripe = self.stripe()?;
+        let Some(payment) = stripe.last_payment(id).await? else { return Ok(()) };
+        match stripe.refund_payment(&payment, None, &format!("second-subscription:{id}")).await {
+            Ok(_) | Err(StripeError::AlreadyRefunded) => Ok(()),
+            Err(error) if error.is_retryable() => Err(error),
+            Err(error) => {
+                tracing::error!(subscription = id, %error, "the money of a second subscription was not given back");
+                Ok(())
+            }
+        }
     }
 
     async fn owner_of(&self, named: &Named) -> Result<Option<OrgId>, StripeError> {

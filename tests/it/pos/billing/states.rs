@@ -5,7 +5,7 @@ use domain::pos::{
     subscription::{Platform, SubscriptionStatus},
     tier::Tier,
 };
-use payments::billing::{NewCustomer, NewSubscription};
+use payments::billing::{NewCustomer, NewSubscription, NewUpgrade};
 
 use super::*;
 
@@ -152,6 +152,46 @@ async fn a_second_subscription_is_cancelled() {
     app.cloud.stripe().resume_webhooks();
     settle(&app).await;
     assert_eq!(owner.row(&app).await, row);
+}
+
+/// It was paid: the card has its money back, once, however many notices tell of it at once.
+#[tokio::test]
+async fn a_second_subscription_gives_back_what_it_took() {
+    let app = App::start().await;
+    let owner = new_owner(&app, "nora").await;
+    owner.upgrade(&app).await;
+    let first = owner.row(&app).await;
+    let stripe = app.cloud.ctx("pos-billing").stripe().unwrap().clone();
+    let paid_at_once =
+        NewSubscription { trial_days: None, ..subscription(&owner, first.stripe_customer.as_ref().unwrap()) };
+    let page = NewUpgrade {
+        subscription: paid_at_once,
+        success_url: "https://portal.example.com/".into(),
+        cancel_url: "https://portal.example.com/".into(),
+        expires_at: app.cloud.now().as_second() + 3600,
+    };
+    let page = stripe.open_upgrade(&page, "second").await.unwrap();
+    app.cloud.stripe().pause_webhooks();
+    let known = events(&app);
+    pay(&app, &page.id, VISA).await.expect(200);
+    let told: Vec<String> = events(&app).into_iter().filter(|event| !known.contains(event)).collect();
+    assert!(told.len() > 3, "{told:?}");
+    app.cloud.sources().pause();
+    for event in &told {
+        assert_eq!(app.cloud.stripe().deliver(event, 3).await.unwrap(), [200; 3]);
+    }
+    app.cloud.drain().await;
+    app.cloud.sources().resume();
+    app.cloud.stripe().resume_webhooks();
+    settle(&app).await;
+
+    assert_eq!(owner.row(&app).await, first);
+    let subscriptions = app.cloud.stripe().objects("subscription");
+    let second = subscriptions.iter().find(|one| one["id"].as_str() != first.stripe_subscription.as_deref()).unwrap();
+    assert_eq!((subscriptions.len(), &second["status"]), (2, &json!("canceled")));
+    let refunds = app.cloud.stripe().objects("refund");
+    assert_eq!((refunds.len(), &refunds[0]["amount"], &refunds[0]["status"]), (1, &json!(2999), &json!("succeeded")));
+    app.verify().await;
 }
 
 /// All notices of a renewal that failed are lost: who looks at the billing page finds it out.
