@@ -7,11 +7,14 @@
 
 use domain::{
     ids::OrgId,
-    money::Cents,
+    money::{Cents, Currency},
     pos::order::{FullOrder, Method, Order, OrderId, Payment, Settlement, StepError},
 };
 use jiff::Timestamp;
-use store::{Store, StoreError, pos::order::Intent};
+use store::{
+    Store, StoreError,
+    pos::order::{Intent, Return},
+};
 
 use crate::{
     client::{PaymentIntentStatus, Stripe},
@@ -47,6 +50,9 @@ pub enum RegisterError {
     /// The card payment has not succeeded.
     #[error("The card payment has not succeeded: it is {}", .0.as_str())]
     NotPaid(PaymentIntentStatus),
+    /// It is in another currency than everything at the counter (contract §1.1).
+    #[error("The card payment is not in US dollars")]
+    Currency,
     /// Less money than was claimed has come, or some of it went back.
     #[error("The card payment brought less than the amount")]
     TooLittle,
@@ -79,6 +85,8 @@ pub struct IntentNotice {
     pub account: String,
     /// `pi_…`.
     pub intent: String,
+    /// Did we begin it? An account may sell elsewhere too.
+    pub ours: bool,
     /// The order that we wrote on it; one may also be linked, or claim it.
     pub order: Option<OrderId>,
     /// What came.
@@ -100,14 +108,17 @@ pub struct IntentNotice {
 }
 
 impl IntentNotice {
-    /// Reads a card payment on `account`, which is `org`'s. `None` when its money has not come.
+    /// Reads a card payment on `account`, which is `org`'s. `None` when its money has not come, or is in another currency: we
+    /// begin none in any but US dollars.
     pub fn of(org: OrgId, account: &str, intent: &CardIntent) -> Option<Self> {
         let charge = intent.charge();
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        (intent.status == PaymentIntentStatus::Succeeded).then(|| IntentNotice {
+        let came = intent.status == PaymentIntentStatus::Succeeded && intent.currency == Currency::USD;
+        came.then(|| IntentNotice {
             org,
             account: account.to_owned(),
             intent: intent.id.clone(),
+            ours: is_ours(org, intent),
             order: order_on(org, intent),
             amount: intent.amount_received,
             tip: None,
@@ -121,7 +132,7 @@ impl IntentNotice {
     }
 
     /// The payment that it is to this order. Its tip is the order's when it pays all of it.
-    fn payment(&self, order: &Order, now: Timestamp) -> Payment {
+    pub fn payment(&self, order: &Order, now: Timestamp) -> Payment {
         let pays_all = order.payments == 0 && self.amount == order.total;
         Payment {
             tip: self.tip.unwrap_or(if pays_all { order.tip } else { Cents::ZERO }),
@@ -142,10 +153,14 @@ pub fn method_of(kind: CardKind) -> Method {
     }
 }
 
-/// The order that we wrote on a card payment. Only what carries our own mark counts: an account may sell elsewhere too.
+/// Does a card payment carry our own mark? An account may sell elsewhere too.
+fn is_ours(org: OrgId, intent: &CardIntent) -> bool {
+    intent.metadata.get("organization_id").is_some_and(|mark| mark.parse() == Ok(org))
+}
+
+/// The order that we wrote on a card payment. Only what carries our own mark counts.
 pub fn order_on(org: OrgId, intent: &CardIntent) -> Option<OrderId> {
-    let ours = intent.metadata.get("organization_id")?.parse() == Ok(org);
-    if ours { intent.metadata.get("orderId")?.parse().ok() } else { None }
+    if is_ours(org, intent) { intent.metadata.get("orderId")?.parse().ok() } else { None }
 }
 
 /// What became of a card payment.
@@ -182,7 +197,8 @@ pub struct Register<'a> {
 
 impl Register<'_> {
     /// Links a card payment, on this account, to an order as it was read; the order waits for it from now on. Linking again
-    /// changes nothing; another payment takes the place of the first (contract §18, fallback to manual card).
+    /// changes nothing; another payment takes the place of the first (contract §18, fallback to manual card). Nothing is
+    /// linked when its money was heard of meanwhile: `None`, and the caller asks Stripe again.
     /// [`RegisterError::Taken`] when it is another order's, or was given back.
     pub async fn link_intent(
         &self,
@@ -190,7 +206,7 @@ impl Register<'_> {
         intent: &str,
         account: Option<&str>,
         method: Option<Method>,
-    ) -> Result<FullOrder, RegisterError> {
+    ) -> Result<Option<FullOrder>, RegisterError> {
         crate::client::checked("pi_", intent).map_err(|_| RegisterError::UnknownIntent)?;
         let pos = self.store.pos();
         for _ in 0..ROUNDS {
@@ -202,17 +218,21 @@ impl Register<'_> {
                     && (after.status, after.method, &after.account) == (before.status, before.method, &before.account)
             });
             if unchanged || full.payments.iter().any(|payment| payment.intent.as_deref() == Some(intent)) {
-                return Ok(full);
+                return Ok(Some(full));
             }
             let after = after?;
             match pos.link_intent(before, &after, intent).await {
-                Ok(true) => return Ok(FullOrder { order: after, ..full }),
-                Ok(false) => return Err(RegisterError::Taken),
-                Err(StoreError::Stale) => {
-                    full = pos.load_order(before.org, before.id).await?.ok_or(RegisterError::NotFound)?;
-                }
+                Ok(true) => return Ok(Some(FullOrder { order: after, ..full })),
+                Ok(false) => match pos.load_intent(before.org, intent).await? {
+                    None => return Ok(None),
+                    // It has paid this very order meanwhile.
+                    Some(known) if known.paid && known.order == before.id => {}
+                    Some(_) => return Err(RegisterError::Taken),
+                },
+                Err(StoreError::Stale) => {}
                 Err(error) => return Err(error.into()),
             }
+            full = pos.load_order(before.org, before.id).await?.ok_or(RegisterError::NotFound)?;
         }
         Err(StoreError::Busy.into())
     }
@@ -269,7 +289,13 @@ impl Register<'_> {
                 None => self.read_intent(notice.org, &notice.intent, notice.order).await?,
             };
             let order = known.as_ref().map(|known| known.order).or(notice.order);
-            let Some(order) = order else { return Ok(Settled::Unclaimed) };
+            let Some(order) = order else {
+                // Whoever links it from now on knows that its money has come.
+                if pos.hear_intent(notice.org, &notice.intent, self.now).await? {
+                    return Ok(Settled::Unclaimed);
+                }
+                continue;
+            };
             if claimed && notice.order != Some(order) {
                 return Err(RegisterError::Taken);
             }
@@ -287,16 +313,20 @@ impl Register<'_> {
                 continue;
             };
             let payment = notice.payment(&before, self.now);
+            let account = before.account.clone().or_else(|| Some(notice.account.clone()));
             let add = async |after: &Order| match claimed || notice.order.is_none() {
                 true => pos.add_unheard_payment(&before, after, &payment).await,
                 false => pos.add_payment(&before, after, &payment, None).await,
             };
             match before.settle(&payment, self.now) {
-                Settlement::Pays(after) => match add(&after).await {
-                    Ok(true) => return Ok(Settled::Paid(after)),
-                    Ok(false) | Err(StoreError::Stale) => {}
-                    Err(error) => return Err(error.into()),
-                },
+                Settlement::Pays(after) => {
+                    let after = Order { account, ..*after };
+                    match add(&after).await {
+                        Ok(true) => return Ok(Settled::Paid(Box::new(after))),
+                        Ok(false) | Err(StoreError::Stale) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
                 Settlement::Return if self.give_back(order, notice).await? => return Ok(Settled::Returned),
                 Settlement::Return => {}
             }
@@ -305,13 +335,21 @@ impl Register<'_> {
     }
 
     /// Gives back a card payment that its order cannot take. First it is noted, so that no repeated notice pays an order with
-    /// money that is on its way back; a notice that finds the note sends the money again, which Stripe does once.
-    /// False when it has paid its order meanwhile.
+    /// money that is on its way back; a notice that finds the note, or the sweeper, sends the money again, which Stripe does
+    /// once. An order that waits for it does so no longer. False when it has paid its order meanwhile.
     async fn give_back(&self, order: OrderId, notice: &IntentNotice) -> Result<bool, RegisterError> {
-        let IntentNotice { org, account, intent, has_fee, .. } = notice;
-        if !self.store.pos().return_intent(*org, order, intent).await? {
+        let IntentNotice { org, account, intent, has_fee, .. } = notice.clone();
+        let wanted = Return { org, order, intent, account, has_fee };
+        if !self.store.pos().return_intent(&wanted, self.now).await? {
             return Ok(false);
         }
+        self.send_return(&wanted).await?;
+        Ok(true)
+    }
+
+    async fn send_return(&self, wanted: &Return) -> Result<(), RegisterError> {
+        let Return { org, order, intent, account, has_fee } = wanted;
+        self.decline_intent(*org, intent).await?;
         let refund = NewRefund {
             payment_intent: intent.clone(),
             refund_application_fee: has_fee.then_some(true),
@@ -321,17 +359,18 @@ impl Register<'_> {
             Ok(_) | Err(StripeError::AlreadyRefunded) => {}
             Err(error) => return Err(error.into()),
         }
+        self.store.pos().mark_returned(*org, intent).await?;
         tracing::warn!(%org, %order, intent, "a card payment that could not be honoured was given back");
-        Ok(true)
+        Ok(())
     }
 
-    /// A card was declined, or its payment given up: the order that waits for it fails, until another card pays it.
+    /// A card was declined, or its payment given up or given back: the order that waits for it fails, until another card pays it.
     /// True when that changed the order.
     pub async fn decline_intent(&self, org: OrgId, intent: &str) -> Result<bool, RegisterError> {
         let pos = self.store.pos();
         for _ in 0..ROUNDS {
             let Some(known) = pos.load_intent(org, intent).await? else { return Ok(false) };
-            if known.paid || known.returned {
+            if known.paid {
                 return Ok(false);
             }
             let Some(FullOrder { order: before, .. }) = pos.load_order(org, known.order).await? else {
@@ -362,26 +401,43 @@ impl Register<'_> {
         let pos = self.store.pos();
         let terms = async { Ok(pos.load_terms(org).await?) };
         let (known, terms) = tokio::try_join!(self.read_intent(org, intent, Some(order)), terms)?;
-        let full = known.named.as_ref().ok_or(RegisterError::NotFound)?;
-        if let Some(counted) = counted(full, intent) {
+        let full = known.named.as_ref();
+        if let Some(counted) = full.and_then(|full| counted(full, intent)) {
             return Ok(counted);
+        }
+        if full.is_none() && !pos.is_deleted_order(org, order).await? {
+            return Err(RegisterError::NotFound);
         }
         let account = terms.account.ok_or(RegisterError::NoAccount)?.account;
         let card = match self.on(&account)?.retrieve_intent(intent).await {
             Err(StripeError::NotFound) => return Err(RegisterError::UnknownIntent),
             card => card?,
         };
+        if card.currency != Currency::USD {
+            return Err(RegisterError::Currency);
+        }
         let notice = IntentNotice::of(org, &account, &card).ok_or(RegisterError::NotPaid(card.status))?;
         if notice.order.is_some_and(|named| named != order) {
             return Err(RegisterError::Taken);
         }
-        if amount > notice.amount || card.charge().is_some_and(|charge| charge.amount_refunded > Cents::ZERO) {
+        if !notice.ours {
+            // Somebody else's sale on the account is not given back because an order here has no use for it.
+            full.ok_or(RegisterError::NotFound)?.order.may_take(notice.amount)?;
+        }
+        let returned = known.intent.as_ref().is_some_and(|known| known.returned);
+        let less = card.charge().is_some_and(|charge| charge.amount_refunded > Cents::ZERO) && !returned;
+        if amount > notice.amount || less {
             return Err(RegisterError::TooLittle);
         }
         let notice = IntentNotice { order: Some(order), tip: Some(tip), method, ..notice };
         self.claim(order, &notice, known).await?;
         let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
         counted(&full, intent).ok_or(RegisterError::NotFound)
+    }
+
+    /// Counts what went back of a card payment before its order had it, and notes that it is known.
+    pub async fn follow_unheard(&self, order: OrderId, notice: &IntentNotice) -> Result<(), RegisterError> {
+        self.mirror_unheard(notice.org, &notice.account, &notice.intent, order).await
     }
 
     /// Counts a card payment whose money has come to this order, whatever stands on it: one step, so that nobody who dies
@@ -395,9 +451,7 @@ impl Register<'_> {
     async fn claim(&self, order: OrderId, notice: &IntentNotice, known: Known) -> Result<(), RegisterError> {
         match self.settle(notice, known, true).await? {
             Settled::Returned | Settled::Unclaimed => Err(RegisterError::Returned),
-            Settled::Paid(_) | Settled::AlreadyPaid(_) => {
-                self.mirror_unheard(notice.org, &notice.account, &notice.intent, order).await
-            }
+            Settled::Paid(_) | Settled::AlreadyPaid(_) => self.follow_unheard(order, notice).await,
         }
     }
 

@@ -159,6 +159,7 @@ impl From<RegisterError> for ApiError {
             RegisterError::UnknownIntent => Self::not_found("PAYMENT_INTENT_NOT_FOUND", text),
             RegisterError::NoAccount => Self::not_found("NO_CONNECTED_ACCOUNT", text),
             RegisterError::NotPaid(_) => Self::bad_request("PAYMENT_NOT_SUCCEEDED", text),
+            RegisterError::Currency => Self::bad_request("PAYMENT_CURRENCY", text),
             RegisterError::TooLittle => Self::bad_request("AMOUNT_MISMATCH", text),
             RegisterError::Taken => Self::new(StatusCode::CONFLICT, "PAYMENT_INTENT_TAKEN", text),
             RegisterError::Returned => Self::new(StatusCode::CONFLICT, "PAYMENT_RETURNED", text),

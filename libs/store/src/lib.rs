@@ -8,19 +8,21 @@
 //! | event | `EVENT#{event}` | `EVENT` | `ORG#{org}#EVENTS` / date#created#id | | id; events of an org by date |
 //! | stripe | `STOCK#{tier}#{n}` | `STRIPE` | | | all stripes of a tier, together with its event |
 //! | order | `ORDER#{number}` | `ORDER` | `ORG#{org}#ORDERS#{shard}` / created#number | `QR#{sha256}` / number | number or id; orders of an org, newest first; a scanned secret |
-//! | mail (ticket) | `ORDER#{number}` | `MAIL#ticket` | | while not final: `MAILS#{shard}` / created#name | its order; the outbox sweeper |
+//! | mail (ticket) | `ORDER#{number}` | `MAIL#ticket` | | while not final: `MAILS#{shard}` / due#name | its order; the outbox sweeper |
 //! | mail (to a user) | `USER#{user}` | `MAIL#welcome`, `MAIL#{kind}#{link}`, `MAIL#weekly_report#{monday}` | | the same | its name; the outbox sweeper |
 //! | mail (receipt) | `ORG#{org}#ORDER#{order}` | `MAIL#receipt#{id}` | | the same | its name; the outbox sweeper |
 //! | gallery | `GALLERY#{gallery}` | `GALLERY` | `ORG#{org}#GALLERIES` / created#id | | id; galleries of an org, newest first |
 //! | subscriber | `ORG#{org}#SUBSCRIBER#{e-mail}` | `SUBSCRIBER` | | | e-mail |
 //! | audit | `ORG#{org}#AUDIT#{shard}` | millis#id | | | the log of an org, newest first |
 //! | pos_order | `ORG#{org}#ORDER#{order}` | `ORDER` | `ORG#{org}#POS#{shard}` / created#id | `ORG#{org}#CATALOG#{catalog}#{shard}` / created#id | id, with all its rows; orders of an org, or of a catalog, newest first |
+//! | gone_order | `ORG#{org}#ORDER#{order}` | `ORDER` | | | nobody: an order that was deleted, so that its number does not come again |
 //! | pos_lines | `ORG#{org}#ORDER#{order}` | `LINES` | | | its order |
 //! | pos_payment | `ORG#{org}#ORDER#{order}` | `PAYMENT#{id}` | | while its refunds are unheard: `REFUNDS#{shard}` / created#id | its order |
 //! | pos_refund | `ORG#{org}#ORDER#{order}` | `REFUND#{id}` | | while pending: `REFUNDS#{shard}` / created#id | its order; the sweeper |
 //! | held | `ORG#{org}#HELD` | held#id | | | orders of an org that are put aside, newest first |
 //! | customer | `ORG#{org}#CUSTOMER#{customer}` | `CUSTOMER` | with a name: `ORG#{org}#NAMES#{shard}` / name#id | `ORG#{org}#CUSTOMERS#{shard}` / e-mail#id | id; customers of an org by the beginning of e-mail or name |
-//! | intent | `ORG#{org}#INTENT#{pi}` | `INTENT` | | | Stripe's notices: whose payment it is |
+//! | intent | `ORG#{org}#INTENT#{pi}` | `INTENT` | | while it is to be given back: `REFUNDS#{shard}` / noted#pi | Stripe's notices: whose payment it is; the sweeper |
+//! | heard_intent | `ORG#{org}#INTENT#{pi}` | `INTENT` | | | whoever links it: its money has come, and no order had it; TTL |
 //! | subscription | `ORG#{org}` | `SUBSCRIPTION` | | | its org |
 //! | purchase | `PURCHASE#{reference}` | `PURCHASE` | | | notices of the app stores, and who links it: whose it is, and what was said of it last |
 //! | account | `ORG#{org}` | `ACCOUNT` | `ACCOUNT#{acct}` / org | | its org; notices of Stripe |
@@ -43,8 +45,11 @@
 //! | product | `ORG#{org}#PRODUCTS` | `PRODUCT#{id}` | | | id; all products of an org |
 //! | shelf | `ORG#{org}#PRODUCTS` | `SHELF` | | | with every product: how many there are, and which are not seen yet |
 //! | split | `ORG#{org}#CATALOG#{catalog}` | `SPLIT#{id}` | `ORG#{org}#SPLITS` / created#id | | its catalog; all splits of an org |
+//! | split_list | `ORG#{org}#CATALOG#{catalog}` | `SPLITS` | | | who adds a split to the catalog |
+//! | late_sale | `ORG#{org}#LATE` | completed#id | | | the settlement of the day on which it was completed |
 //! | settlement | `ORG#{org}#SETTLEMENTS` | `{day}#{catalog}` | | while not paid: `PAYOUTS#{shard}` / created#name | day and catalog |
 //! | settled | `ORG#{org}` | `SETTLED` | | | up to which day an org's splits are settled |
+//! | settling | `SETTLING` | `SETTLING` | | | which org was settled last, of all |
 //! | ledger_balance | `ORG#{org}#LEDGER#{owner}` | `BALANCE` | | | its account |
 //! | ledger_entry | `ORG#{org}#LEDGER#{owner}` | `ENTRY#{transfer}` | | | its account, with its balance |
 //! | endpoints | `ORG#{org}` | `ENDPOINTS` | | | its org: where it hears of its events; with each batch of changed orders |
@@ -83,10 +88,10 @@ pub use audit::AuditFilter;
 pub use error::StoreError;
 pub use identity::{
     link::Link,
-    place::Placed,
+    place::{Placed, has_place},
     token::{Token, TokenKind},
 };
-pub use outbox::Claim;
+pub use outbox::{Claim, Failure};
 pub use tickets::{
     checkin::CheckIn,
     checkin::Entry,

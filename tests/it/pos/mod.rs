@@ -9,6 +9,7 @@ mod endpoints;
 mod figures;
 mod flows;
 mod guard;
+mod misfits;
 mod orders;
 mod page;
 mod referee;

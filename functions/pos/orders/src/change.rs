@@ -18,8 +18,8 @@ use store::StoreError;
 use utoipa::ToSchema;
 
 use crate::{
+    card::{Card, check_intent},
     load::{ROUNDS, busy, load, step},
-    pay::{Card, check_intent},
     wire::{EditIn, OrderOut, UpdateIn, filled},
 };
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    ids::CatalogId,
+    ids::{CatalogId, OrgId},
     money::Cents,
     pos::order::{FullOrder, Line, Method, Order, OrderId, Status},
 };
@@ -10,16 +10,16 @@ use http::StatusCode;
 use payments::RegisterError;
 use runtime::{
     ApiError, Ctx, IdempotencyKey, Json,
-    extract::fingerprint,
+    extract::{Id, fingerprint},
     openapi::{PosError, PosSessionErrors},
     session::{self, User},
 };
 use store::pos::order::{Created, Request};
 
 use crate::{
+    card::{Card, check_intent},
     catalogs::check_catalog,
-    load::{key_reused, load},
-    pay::{Card, check_intent},
+    load::{ROUNDS, busy, key_reused, load},
     wire::{OrderIn, OrderOut, email, filled, id},
 };
 
@@ -46,30 +46,70 @@ pub(crate) async fn create_order(
     let request = key.hash().map(|key| Request { key, fingerprint: fingerprint(&input) });
     let lines = input.lines()?;
     let template = read(&ctx, &user, input, &lines)?;
-    if let Some(catalog) = template.catalog {
-        check_catalog(&ctx, &user, catalog).await?;
+    for _ in 0..ROUNDS {
+        let card = match check(&ctx, &user, &template).await {
+            Ok(card) => card,
+            // What stands in the way of a new order does not stand in the way of one that was made.
+            Err(error) => match ctx.store().pos().find_created_order(user.org, request.as_ref()).await? {
+                Some(created) => return answer(&ctx, user.org, created, lines).await,
+                None => return Err(error),
+            },
+        };
+        let make = |attempt| card.pay(make(&card, &template, attempt), ctx.now());
+        match ctx.store().pos().create_order(make, &lines, request.as_ref()).await? {
+            Created::IntentTaken => {
+                let Some(intent) = &template.intent else { break };
+                if ctx.store().pos().load_intent(user.org, intent).await?.is_some() {
+                    return Err(RegisterError::Taken.into());
+                }
+                // Its money has come since Stripe was asked.
+            }
+            Created::New(order) if card.notice.is_some() => {
+                card.follow(&ctx, order.id).await;
+                return answer(&ctx, user.org, Created::Before(order.id), lines).await;
+            }
+            created => return answer(&ctx, user.org, created, lines).await,
+        }
     }
-    let mut card = Card::default();
-    if let Some(intent) = &template.intent {
-        card = check_intent(&ctx, user.org, None, intent).await?;
-        card.check(&template, intent, ctx.now())?;
+    Err(busy())
+}
+
+/// What an order names must be there, and be its own to use.
+async fn check(ctx: &Ctx, user: &User, order: &Order) -> Result<Card, ApiError> {
+    if let Some(catalog) = order.catalog {
+        check_catalog(ctx, user, catalog).await?;
     }
-    let make = |attempt| Order {
-        id: OrderId::new(user.org, template.created_at, rand::random(), attempt),
+    let Some(intent) = &order.intent else { return Ok(Card::default()) };
+    let card = check_intent(ctx, user.org, None, intent).await?;
+    card.check(order, intent, ctx.now())?;
+    Ok(card)
+}
+
+/// The order under one of the numbers that it may have.
+fn make(card: &Card, template: &Order, attempt: u8) -> Order {
+    Order {
+        id: OrderId::new(template.org, template.created_at, rand::random(), attempt),
         account: card.account.clone(),
         ..template.clone()
-    };
-    let created = ctx.store().pos().create_order(make, &lines, request.as_ref()).await?;
+    }
+}
+
+async fn answer(
+    ctx: &Ctx,
+    org: OrgId,
+    created: Created,
+    lines: Vec<Line>,
+) -> Result<(StatusCode, Json<OrderOut>), ApiError> {
     let full = match created {
         Created::New(order) => {
             tracing::info!(order = %order.id, org = %order.org, total = %order.total, "order made");
             FullOrder { order: *order, lines, payments: vec![], refunds: vec![] }
         }
-        Created::Before(order) => load(&ctx, user.org, runtime::extract::Id(Some(order))).await?,
+        Created::Before(order) => load(ctx, org, Id(Some(order))).await?,
         Created::KeyReused => return Err(key_reused()),
         Created::IntentTaken => return Err(RegisterError::Taken.into()),
     };
-    Ok((StatusCode::CREATED, Json(OrderOut::from(&card.count(&ctx, full).await?))))
+    Ok((StatusCode::CREATED, Json(OrderOut::from(&full))))
 }
 
 /// The order that is asked for, but for its id.

@@ -1,5 +1,6 @@
 //! Orders and customers at the counter (contract `pos.md` §8, §14).
 
+mod card;
 mod catalogs;
 mod change;
 mod create;

@@ -4,11 +4,9 @@ use axum::extract::State;
 use domain::{
     ids::OrgId,
     money::Cents,
-    pos::order::{FullOrder, Method, Order, OrderId, Payment, StepError, payment_id},
+    pos::order::{FullOrder, Method, Order, OrderId, Payment, payment_id},
 };
 use garde::Validate;
-use jiff::Timestamp;
-use payments::{IntentNotice, RegisterError, StripeError};
 use runtime::{
     ApiError, Ctx, IdempotencyKey, Json,
     extract::Id,
@@ -21,6 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    card::check_intent,
     load::{ROUNDS, busy, key_reused, load, not_found},
     wire::{OrderMethod, OrderOut, PaymentOut},
 };
@@ -58,72 +57,6 @@ pub(crate) async fn link_payment_intent(
     let (full, card) = tokio::join!(load(&ctx, user.org, id), check_intent(&ctx, user.org, Some(order), intent));
     let (full, card) = (full?, card?);
     Ok(Json(OrderOut::from(&card.link(&ctx, full, intent, method).await?)))
-}
-
-/// A card payment that an order may have.
-#[derive(Debug, Default)]
-pub(crate) struct Card {
-    /// The account that it is on.
-    pub(crate) account: Option<String>,
-    /// What there is to count, when its money has come already.
-    notice: Option<IntentNotice>,
-}
-
-impl Card {
-    /// Makes it the order's, which waits for it from now on, or is paid by it.
-    pub(crate) async fn link(
-        &self,
-        ctx: &Ctx,
-        full: FullOrder,
-        intent: &str,
-        method: Option<Method>,
-    ) -> Result<FullOrder, ApiError> {
-        let counted = full.payments.iter().any(|payment| payment.intent.as_deref() == Some(intent));
-        if counted || self.notice.is_none() {
-            return Ok(ctx.register().link_intent(full, intent, self.account.as_deref(), method).await?);
-        }
-        self.check(&full.order, intent, ctx.now())?;
-        self.count(ctx, full).await
-    }
-
-    /// Whether an order as it stands may have it. Money that has come is refused here rather than given back: it may be
-    /// another order's.
-    pub(crate) fn check(&self, order: &Order, intent: &str, now: Timestamp) -> Result<(), StepError> {
-        order.link(intent, None, None, now)?;
-        self.notice.as_ref().map_or(Ok(()), |notice| order.may_take(notice.amount))
-    }
-
-    /// Counts money that came before the order had the payment: whoever told of it then was heard in vain, and nobody will
-    /// again. Answers the order as it is after that.
-    pub(crate) async fn count(&self, ctx: &Ctx, full: FullOrder) -> Result<FullOrder, ApiError> {
-        let Some(notice) = &self.notice else { return Ok(full) };
-        ctx.register().claim_intent(full.order.id, notice).await?;
-        load(ctx, full.order.org, Id(Some(full.order.id))).await
-    }
-}
-
-/// A card payment for `order` (`None`: for one that is being made), which must be on the organization's own account and not
-/// another order's. Asks Stripe, where payments are configured.
-pub(crate) async fn check_intent(
-    ctx: &Ctx,
-    org: OrgId,
-    order: Option<OrderId>,
-    intent: &str,
-) -> Result<Card, ApiError> {
-    let pos = ctx.store().pos();
-    let (terms, known) = tokio::try_join!(pos.load_terms(org), pos.load_intent(org, intent))?;
-    // One that is being made may be there already, by the same key: that its intent is nobody else's is a condition of its write.
-    if known.zip(order).is_some_and(|(known, order)| known.order != order) {
-        return Err(RegisterError::Taken.into());
-    }
-    let account = terms.account.map(|account| account.account);
-    let Some(stripe) = ctx.stripe() else { return Ok(Card { account, notice: None }) };
-    let account = account.ok_or(RegisterError::NoAccount)?;
-    let card = stripe.on_account(&account).retrieve_intent(intent).await.map_err(|error| match error {
-        StripeError::NotFound => RegisterError::UnknownIntent.into(),
-        error => ApiError::from(error),
-    })?;
-    Ok(Card { notice: IntentNotice::of(org, &account, &card), account: Some(account) })
 }
 
 /// What was handed over.

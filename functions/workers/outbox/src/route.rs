@@ -80,7 +80,7 @@ pub(crate) fn route(record: &EventRecord) -> Option<Effect> {
         ("report", "INSERT") if text(new, "status") == Some(ReportStatus::Pending.as_str()) => {
             read::<Report>(record, new).map(|report| Effect::Draw(report.task()))
         }
-        ("pos_order", _) => tell(record),
+        ("pos_order" | "gone_order", _) => tell(record),
         _ => None,
     }
 }
@@ -88,7 +88,10 @@ pub(crate) fn route(record: &EventRecord) -> Option<Effect> {
 /// What a change of an order at the counter tells. A deletion's time is the record's, or the order's own where the record
 /// has none: the same each time.
 fn tell(record: &EventRecord) -> Option<Effect> {
-    let order = |image: &Item| if image.is_empty() { Some(None) } else { read::<PosOrder>(record, image).map(Some) };
+    let order = |image: &Item| match text(image, "entity") {
+        Some("pos_order") => read::<PosOrder>(record, image).map(Some),
+        _ => Some(None),
+    };
     let (before, after) = (order(&record.change.old_image)?, order(&record.change.new_image)?);
     let written = record.change.approximate_creation_date_time.timestamp_millis();
     let written = Timestamp::from_millisecond(written).unwrap_or_default();

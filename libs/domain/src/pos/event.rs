@@ -63,6 +63,8 @@ impl EventKind {
     fn between(before: Option<&Order>, after: Option<&Order>) -> Option<Self> {
         let (before, after) = match (before, after) {
             (Some(before), Some(after)) => (before, after),
+            // Made with a card payment whose money had come: that it is paid says more.
+            (None, Some(after)) if after.status == Status::Completed => return Some(Self::Completed),
             (None, Some(_)) => return Some(Self::Created),
             (Some(_), None) => return Some(Self::Deleted),
             (None, None) => return None,
@@ -130,7 +132,6 @@ impl Event {
         if let (Value::Object(data), Value::Object(more)) = (&mut data, more) {
             data.extend(more);
         }
-        // A number that was deleted may come again, with the order's id; the time it was made does not.
         let name = format!("{}\0{}\0{}\0{version}", order.org, order.id, order.created_at.as_millisecond());
         Some(Self::new(&name, kind, at, data))
     }

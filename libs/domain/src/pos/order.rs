@@ -386,6 +386,10 @@ impl Order {
             return Err(StepError::TooMany);
         }
         let mut paid = Order { paid: self.paid + payment.amount, payments: self.payments + 1, ..self.changed(now) };
+        if paid.payments == 1 && payment.intent.is_some() {
+            // Whichever card was linked: this one has paid.
+            paid.intent = payment.intent.clone();
+        }
         if paid.paid == paid.total {
             paid.status = Status::Completed;
             paid.completed_at = Some(now);

@@ -4,7 +4,11 @@
 //! mirrored: a notice is only the reason to ask Stripe what was given back, so that notices may come twice, late and in
 //! any order.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    future::ready,
+    time::{Duration, Instant},
+};
 
 use domain::{
     ids::{OrgId, UserId},
@@ -13,8 +17,9 @@ use domain::{
         FullOrder, Order, OrderId, Payment, Refund, RefundStatus as RowStatus, StepError, payment_id, share_refund,
     },
 };
+use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use store::StoreError;
+use store::{StoreError, pos::order::Return};
 use uuid::Uuid;
 
 use super::{IntentNotice, ROUNDS, Register, RegisterError, Settled};
@@ -30,8 +35,21 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 /// Pending refunds that one sweep carries on.
 const SWEPT: usize = 200;
 
+/// Of which so many at once.
+const AT_ONCE: usize = 8;
+
+/// No more is begun after this long.
+const TIME: Duration = Duration::from_secs(15);
+
 /// On a refund at Stripe: the row that it is of.
 const ROW: &str = "refund_id";
+
+/// What the sweeper carries on with.
+#[derive(Debug)]
+enum Waiting {
+    Order((OrgId, OrderId)),
+    Return(Return),
+}
 
 /// What was given back.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,13 +189,18 @@ impl Register<'_> {
             }
             Ok(_) => "The bank refused the refund".to_owned(),
             Err(StripeError::Invalid { message, .. } | StripeError::Declined { message, .. }) => message,
-            Err(error @ (StripeError::AlreadyRefunded | StripeError::NotFound)) => error.to_string(),
+            Err(error @ (StripeError::AlreadyRefunded | StripeError::NotFound | StripeError::AccountRefused)) => {
+                error.to_string()
+            }
             Err(error) => return Err(error.into()),
         };
         tracing::warn!(order = %order.id, refund = %row.id, "Stripe refused a refund");
         self.undo_refund(order.org, order.id, row.id).await?;
         // What stood in its way is a refund that we have not heard of, most often.
-        self.follow_refund(order.org, &account, intent).await?;
+        match self.follow_refund(order.org, &account, intent).await {
+            Err(RegisterError::Stripe(StripeError::AccountRefused)) => {}
+            followed => followed?,
+        }
         Err(RegisterError::Refused(words))
     }
 
@@ -275,17 +298,27 @@ impl Register<'_> {
     }
 
     /// Carries on with refunds that a crash, or Stripe's silence, left pending, or that were heard of before an order had the
-    /// payment. Answers how many orders still have some.
+    /// payment, or that no order could take. Answers how many still wait.
     pub async fn resume_refunds(&self) -> Result<usize, RegisterError> {
         let waiting = self.store.pos().list_pending_refunds(self.now - PATIENCE, SWEPT).await?;
-        let mut left = 0;
-        for (org, order) in waiting {
-            // One order's trouble does not keep the others waiting; it comes again with the next sweep.
-            if let Err(error) = self.resume_order(org, order).await {
-                tracing::warn!(%org, %order, %error, "refund is still pending");
-                left += 1;
-            }
-        }
+        let began = Instant::now();
+        let orders = waiting.orders.into_iter().map(Waiting::Order);
+        let left = stream::iter(orders.chain(waiting.returns.into_iter().map(Waiting::Return)))
+            .map(async |waiting| {
+                // One order's trouble does not keep the others waiting; it comes again with the next sweep.
+                if began.elapsed() > TIME {
+                    return true;
+                }
+                let resumed = match &waiting {
+                    Waiting::Order((org, order)) => self.resume_order(*org, *order).await,
+                    Waiting::Return(wanted) => self.send_return(wanted).await,
+                };
+                resumed.inspect_err(|error| tracing::warn!(?waiting, %error, "refund is still pending")).is_err()
+            })
+            .buffer_unordered(AT_ONCE)
+            .filter(|left| ready(*left))
+            .count()
+            .await;
         Ok(left)
     }
 

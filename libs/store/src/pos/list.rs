@@ -12,7 +12,7 @@ use futures_util::future::{try_join, try_join_all};
 use super::{Pos, keys};
 use crate::{
     error::StoreError,
-    item::{from_item, text},
+    item::{Item, from_item, text},
     keys::{Key, SHARDS},
     list::Range,
 };
@@ -97,7 +97,7 @@ impl Pos<'_> {
         let held = self.0.query(range).await?;
         let order = |item| Some(Key::pos_order(org, text(item, "order")?.parse::<OrderId>().ok()?).item());
         let items = self.0.batch_get(held.iter().filter_map(order).collect(), true).await?;
-        let mut orders = items.into_iter().map(from_item).collect::<Result<Vec<Order>, _>>()?;
+        let mut orders = items.into_iter().filter(is_order).map(from_item).collect::<Result<Vec<Order>, _>>()?;
         // One that was resumed between the two reads is none any more.
         orders.retain(|order| order.status == Status::Held);
         orders.sort_by_key(|order| std::cmp::Reverse((order.held_at, order.id.to_string())));
@@ -150,6 +150,11 @@ impl Pos<'_> {
         let items = if keys_only { self.load_whole(items).await? } else { items };
         items.into_iter().map(from_item).collect()
     }
+}
+
+/// Not one that was deleted since the index was read.
+pub(super) fn is_order(item: &Item) -> bool {
+    text(item, "entity") == Some("pos_order")
 }
 
 /// Where one shard of such a list is. A catalog's orders have an index of their own, of keys only; everything else is sought

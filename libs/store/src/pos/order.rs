@@ -4,13 +4,14 @@
 //! that the step was decided on (`version = :read`). [`StoreError::Stale`] means: read again, decide again. What must
 //! be counted once beyond that has an item of its own that is created once: an intent's, a payment's, a client key's.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     ids::OrgId,
     mail::Mail,
     money::Cents,
     pos::order::{FullOrder, Line, Order, OrderId, Payment, Refund, RefundStatus, Status},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -22,6 +23,9 @@ use crate::{
     list::Range,
     tx::{Change, Tx, TxError},
 };
+
+/// What is kept of an order that was deleted.
+const GONE: &str = "gone_order";
 
 /// How often another number is tried when one is taken.
 const NUMBERS: u8 = 12;
@@ -35,6 +39,21 @@ pub struct Request {
     pub fingerprint: String,
 }
 
+/// An order to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewOrder {
+    /// As it will be.
+    pub order: Order,
+    /// The card payment that has paid (a part of) it already.
+    pub payment: Option<Payment>,
+}
+
+impl From<Order> for NewOrder {
+    fn from(order: Order) -> Self {
+        NewOrder { order, payment: None }
+    }
+}
+
 /// What became of a request to make an order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Created {
@@ -44,7 +63,7 @@ pub enum Created {
     Before(OrderId),
     /// Another request came under the same key before.
     KeyReused,
-    /// The card payment that it names is another order's.
+    /// The card payment that it names is another order's, or its money has come meanwhile.
     IntentTaken,
 }
 
@@ -68,6 +87,21 @@ pub struct Intent {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Lines {
     pub(super) lines: Vec<Line>,
+}
+
+/// A card payment that is to be given back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Return {
+    /// Whose account it is on.
+    pub org: OrgId,
+    /// The order that cannot take it.
+    pub order: OrderId,
+    /// `pi_…`.
+    pub intent: String,
+    /// That account, `acct_…`.
+    pub account: String,
+    /// Has it a share of ours?
+    pub has_fee: bool,
 }
 
 /// What a key has made is remembered for 30 days: a phone that was offline may come late.
@@ -112,10 +146,10 @@ impl Tx<'_> {
         self.put(order_item(after)?, unchanged)?.follow_order(Some(before), Some(after))
     }
 
-    /// What follows from `before` becoming `after` (`None` is: there is no order): the figures, the list of held orders, and
-    /// the customers' totals. All of it in the order's own transaction, so that none of it is ever wrong.
+    /// What follows from `before` becoming `after` (`None` is: there is no order): the figures, the list of held orders, that
+    /// of late sales, and the customers' totals. All of it in the order's own transaction, so that none of it is ever wrong.
     fn follow_order(self, before: Option<&Order>, after: Option<&Order>) -> Result<Self, StoreError> {
-        let mut tx = self.move_figures(before, after)?.tally_customers(before, after)?;
+        let mut tx = self.move_figures(before, after)?.tally_customers(before, after)?.note_late_sale(before, after)?;
         let (was, is) = (held_key(before), held_key(after));
         if let Some(was) = was.as_ref().filter(|was| Some(*was) != is.as_ref()) {
             tx = tx.delete(was, Change::default())?;
@@ -139,10 +173,11 @@ impl Tx<'_> {
         self.update(&Key::pos_figures(order.org, shard_of(&order.id.to_string())), change)
     }
 
-    /// Says whose an intent is; it must be nobody's yet, or this order's, and must not have been given back.
+    /// Says whose an intent is; it must be nobody's yet, or this order's, and must not have been given back. One that is only
+    /// linked must not have been heard of either: its money would be waited for in vain.
     fn own_intent(self, intent: &Intent) -> Result<Self, StoreError> {
         let item = to_item("intent", &Key::intent(intent.org, &intent.intent), intent)?;
-        let nobodys = |change: Change| change.when_absent("pk");
+        let nobodys = |change: Change| change.when_absent(if intent.paid { "order" } else { "pk" });
         let ours = |change: Change| {
             let order = change.when("order", "=", s(intent.order.to_string()));
             order.when("paid", "=", false_value()).when("returned", "=", false_value())
@@ -151,24 +186,28 @@ impl Tx<'_> {
     }
 }
 
-fn false_value() -> aws_sdk_dynamodb::types::AttributeValue {
-    aws_sdk_dynamodb::types::AttributeValue::Bool(false)
+fn false_value() -> AttributeValue {
+    AttributeValue::Bool(false)
 }
 
 impl Pos<'_> {
     /// Makes an order with its lines. `make` is given an attempt's number, from 0, and answers an order with another random
-    /// id each time, since an id's number may be taken. With a `request`, once per key. An intent it names becomes its own.
-    pub async fn create_order(
+    /// id each time, since an id's number may be taken. With a `request`, once per key. An intent it names becomes its own;
+    /// with a card payment whose money has come, the order is one that is paid by it.
+    pub async fn create_order<N: Into<NewOrder>>(
         &self,
-        make: impl Fn(u8) -> Order,
+        make: impl Fn(u8) -> N,
         lines: &[Line],
         request: Option<&Request>,
     ) -> Result<Created, StoreError> {
         for attempt in 0..NUMBERS {
-            let order = make(attempt);
+            let NewOrder { order, payment } = make(attempt).into();
             let mut tx = self.0.tx().create(order_item(&order)?)?;
             if let Some(intent) = &order.intent {
-                tx = tx.own_intent(&Intent::of(&order, intent))?;
+                tx = tx.own_intent(&Intent { paid: payment.is_some(), ..Intent::of(&order, intent) })?;
+            }
+            if let Some(payment) = &payment {
+                tx = tx.create(unheard_payment_item(&order, payment)?)?;
             }
             tx = tx.follow_order(None, Some(&order))?;
             if !lines.is_empty() {
@@ -183,7 +222,7 @@ impl Pos<'_> {
             match tx.commit().await {
                 Ok(()) => return Ok(Created::New(Box::new(order))),
                 Err(TxError::Refused(refused)) => {
-                    if let Some(created) = self.find_created(order.org, request).await? {
+                    if let Some(created) = self.find_created_order(order.org, request).await? {
                         return Ok(created);
                     }
                     // The intent is the second action. A number that is taken is tried again, another's intent is not.
@@ -197,7 +236,12 @@ impl Pos<'_> {
         Err(StoreError::Busy)
     }
 
-    async fn find_created(&self, org: OrgId, request: Option<&Request>) -> Result<Option<Created>, StoreError> {
+    /// What a request under this key has made before.
+    pub async fn find_created_order(
+        &self,
+        org: OrgId,
+        request: Option<&Request>,
+    ) -> Result<Option<Created>, StoreError> {
         let Some(request) = request else { return Ok(None) };
         let Some(item) = self.0.get(&Key::request(org, "order", &request.key)).await? else { return Ok(None) };
         let known: RequestItem = from_item(item)?;
@@ -207,7 +251,7 @@ impl Pos<'_> {
 
     /// An order with all its rows, by one query.
     pub async fn load_order(&self, org: OrgId, order: OrderId) -> Result<Option<FullOrder>, StoreError> {
-        let range = Range { pk: keys::pos_order(org, order), consistent: true, limit: 1000, ..Range::default() };
+        let range = Range { pk: keys::pos_order(org, order), consistent: true, limit: usize::MAX, ..Range::default() };
         let (mut found, mut lines, mut payments, mut refunds) = (None, vec![], vec![], vec![]);
         for item in self.0.query(range).await? {
             match text(&item, "entity") {
@@ -228,18 +272,27 @@ impl Pos<'_> {
         self.0.tx().save_order(before, after)?.commit().await.map_err(TxError::stale)
     }
 
-    /// Deletes an order and its lines. `Stale` when it changed.
+    /// Deletes an order and its lines. `Stale` when it changed. Only that there was one is kept: its number does not come
+    /// again, so that whoever still knows it reaches no other sale.
     pub async fn delete_order(&self, order: &Order) -> Result<(), StoreError> {
         let unchanged = Change::default().when("version", "=", n(order.version));
-        let mut tx = self.0.tx().delete(&Key::pos_order(order.org, order.id), unchanged)?;
+        let mut gone = Key::pos_order(order.org, order.id).item();
+        gone.insert("entity".into(), s(GONE));
+        let mut tx = self.0.tx().put(gone, unchanged)?;
         if order.item_count > 0 {
             tx = tx.delete(&Key::lines(order.org, order.id), Change::default())?;
         }
         tx.follow_order(Some(order), None)?.commit().await.map_err(TxError::stale)
     }
 
-    /// Links a card payment to an order (the step is [`Order::link`]). False when the intent is another order's, or has paid
-    /// or been given back; `Stale` when the order changed.
+    /// Was there an order that was deleted?
+    pub async fn is_deleted_order(&self, org: OrgId, order: OrderId) -> Result<bool, StoreError> {
+        let item = self.0.get(&Key::pos_order(org, order)).await?;
+        Ok(item.is_some_and(|item| text(&item, "entity") == Some(GONE)))
+    }
+
+    /// Links a card payment to an order (the step is [`Order::link`]). False when the intent is another order's, has paid or
+    /// been given back, or its money was heard of; `Stale` when the order changed.
     pub async fn link_intent(&self, before: &Order, after: &Order, intent: &str) -> Result<bool, StoreError> {
         let intent = Intent::of(after, intent);
         match self.0.tx().own_intent(&intent)?.save_order(before, after)?.commit().await {
@@ -251,7 +304,16 @@ impl Pos<'_> {
 
     /// Whose a card payment is.
     pub async fn load_intent(&self, org: OrgId, intent: &str) -> Result<Option<Intent>, StoreError> {
-        self.0.get(&Key::intent(org, intent)).await?.map(from_item).transpose()
+        let item = self.0.get(&Key::intent(org, intent)).await?;
+        item.filter(|item| item.contains_key("order")).map(from_item).transpose()
+    }
+
+    /// Notes that the money of a card payment has come that is no order's: whoever links it from now on counts it. False when
+    /// it has become an order's.
+    pub async fn hear_intent(&self, org: OrgId, intent: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let ttl = n((now + MEMORY).as_second());
+        let change = Change::default().set("entity", s("heard_intent")).set("ttl", ttl).when_absent("order");
+        Ok(self.0.change(&Key::intent(org, intent), change).await?.is_ok())
     }
 
     /// Adds a payment to its order, with the receipt's e-mail when one is to be sent: one transaction (invariants 3, 5, 6).
@@ -274,9 +336,7 @@ impl Pos<'_> {
         after: &Order,
         payment: &Payment,
     ) -> Result<bool, StoreError> {
-        let (mut item, name) = (payment_item(after, payment)?, payment.id.to_string());
-        index(&mut item, "gsi2", keys::pending_refunds(shard_of(&name)), moment(payment.created_at, &name));
-        self.pay(before, after, payment, item, None).await
+        self.pay(before, after, payment, unheard_payment_item(after, payment)?, None).await
     }
 
     /// Notes that what went back of a card payment before it paid is known. Changes nothing of any other.
@@ -309,18 +369,33 @@ impl Pos<'_> {
         }
     }
 
-    /// Notes that a card payment cannot be honoured and is to be given back: from now on it never pays. False when it has
-    /// paid its order; true also when this was noted before.
-    pub async fn return_intent(&self, org: OrgId, order: OrderId, intent: &str) -> Result<bool, StoreError> {
+    /// Notes that a card payment cannot be honoured and is to be given back: from now on it never pays, and the sweeper of
+    /// refunds finds it until [`Pos::mark_returned`]. False when it has paid its order, or is another's; true also when this
+    /// was noted before.
+    pub async fn return_intent(&self, wanted: &Return, now: Timestamp) -> Result<bool, StoreError> {
+        let Return { org, order, intent, account, has_fee } = wanted;
+        let shard = shard_of(intent);
+        let unpaid = |change: Change| change.when("paid", "=", false_value()).when("order", "=", s(order.to_string()));
         let change = Change::default()
             .set("entity", s("intent"))
             .set("intent", s(intent))
             .set("org", s(org.to_string()))
             .set("order", s(order.to_string()))
+            .set("account", s(account))
+            .set("has_fee", AttributeValue::Bool(*has_fee))
             .set("paid", false_value())
-            .set("returned", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
-            .when_either(&[&|change| change.when_absent("pk"), &|change| change.when("paid", "=", false_value())]);
-        Ok(self.0.change(&Key::intent(org, intent), change).await?.is_ok())
+            .set("returned", AttributeValue::Bool(true))
+            .set("gsi2pk", s(keys::pending_refunds(shard)))
+            .set("gsi2sk", s(moment(now, intent)))
+            .remove("ttl")
+            .when_either(&[&|change| change.when_absent("order"), &unpaid]);
+        Ok(self.0.change(&Key::intent(*org, intent), change).await?.is_ok())
+    }
+
+    /// Notes that a card payment was given back. Changes nothing of any other.
+    pub async fn mark_returned(&self, org: OrgId, intent: &str) -> Result<(), StoreError> {
+        let change = Change::default().remove("gsi2pk").remove("gsi2sk").when_present("gsi2pk");
+        self.0.change(&Key::intent(org, intent), change).await.map(drop)
     }
 
     /// Reserves refunds on an order (the step is [`Order::refund`] with their sum): from then on they count as given back.
@@ -364,6 +439,13 @@ impl Pos<'_> {
 
 fn payment_item(order: &Order, payment: &Payment) -> Result<Item, StoreError> {
     to_item("pos_payment", &Key::payment(order.org, order.id, payment.id), payment)
+}
+
+/// A card payment that no order had before: the sweeper of refunds finds it.
+fn unheard_payment_item(order: &Order, payment: &Payment) -> Result<Item, StoreError> {
+    let (mut item, name) = (payment_item(order, payment)?, payment.id.to_string());
+    index(&mut item, "gsi2", keys::pending_refunds(shard_of(&name)), moment(payment.created_at, &name));
+    Ok(item)
 }
 
 fn refund_item(order: &Order, refund: &Refund) -> Result<Item, StoreError> {

@@ -12,7 +12,7 @@ use domain::{
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use super::{Pos, keys, order::Lines};
+use super::{Pos, keys, list::is_order, order::Lines};
 use crate::{
     error::StoreError,
     item::{Item, from_item, text},
@@ -247,7 +247,8 @@ impl<'a> Pos<'a> {
         let wanted: Vec<String> = items.iter().map(key).collect();
         let keys = wanted.iter().map(|pk| Key::new(pk.clone(), "ORDER").item()).collect();
         let read = self.0.batch_get(keys, false).await?;
-        let mut read: HashMap<String, Item> = read.into_iter().map(|item| (key(&item), item)).collect();
+        let whole = read.into_iter().filter(is_order);
+        let mut read: HashMap<String, Item> = whole.map(|item| (key(&item), item)).collect();
         Ok(wanted.iter().filter_map(|pk| read.remove(pk)).collect())
     }
 

@@ -13,7 +13,7 @@ use domain::{
 use futures_util::future::join_all;
 use store::{
     StoreError,
-    pos::order::{Created, Request, paid_by_rows},
+    pos::order::{Created, NewOrder, Request, Return, paid_by_rows},
 };
 use uuid::Uuid;
 
@@ -364,8 +364,20 @@ async fn what_is_given_back_never_pays_and_what_paid_is_not_given_back() {
     let world = World::new().await;
     let pos = world.store.pos();
     let order = world.make(pos_order(org(), 1)).await;
-    assert!(pos.return_intent(org(), order.id, "pi_1").await.unwrap());
-    assert!(pos.return_intent(org(), order.id, "pi_1").await.unwrap(), "again, since a crash may come in between");
+    let back = |order: &Order, intent: &str| Return {
+        org: org(),
+        order: order.id,
+        intent: intent.into(),
+        account: "acct_1".into(),
+        has_fee: true,
+    };
+    let wanted = back(&order, "pi_1");
+    assert!(pos.return_intent(&wanted, now()).await.unwrap());
+    assert!(pos.return_intent(&wanted, now()).await.unwrap(), "again, since a crash may come in between");
+    assert_eq!(pos.list_pending_refunds(now(), 10).await.unwrap().returns, [wanted.clone()], "until it is sent");
+    pos.mark_returned(org(), "pi_1").await.unwrap();
+    assert_eq!(pos.list_pending_refunds(now(), 10).await.unwrap(), Default::default());
+    assert!(pos.load_intent(org(), "pi_1").await.unwrap().unwrap().returned);
     let payment = Payment::card(Method::Card, "pi_1", Cents(1000), now());
     let paid = order.pay(&payment, now()).unwrap();
     assert!(!pos.add_payment(&order, &paid, &payment, None).await.unwrap());
@@ -373,8 +385,53 @@ async fn what_is_given_back_never_pays_and_what_paid_is_not_given_back() {
     assert_eq!(world.full(&order).await.order, order);
 
     let paid = world.paid_by_card(2, "pi_2").await;
-    assert!(!pos.return_intent(org(), paid.id, "pi_2").await.unwrap());
+    assert!(!pos.return_intent(&back(&paid, "pi_2"), now()).await.unwrap());
     assert!(pos.load_intent(org(), "pi_2").await.unwrap().unwrap().paid);
+
+    let linked = order.link("pi_3", None, None, now()).unwrap();
+    assert!(pos.link_intent(&order, &linked, "pi_3").await.unwrap());
+    assert!(!pos.return_intent(&back(&paid, "pi_3"), now()).await.unwrap(), "it is another order's");
+    assert!(!pos.load_intent(org(), "pi_3").await.unwrap().unwrap().returned);
+}
+
+#[tokio::test]
+async fn what_was_heard_of_before_it_was_linked_is_not_waited_for() {
+    let world = World::new().await;
+    let pos = world.store.pos();
+    let order = world.make(pos_order(org(), 1)).await;
+    assert!(pos.hear_intent(org(), "pi_1", now()).await.unwrap());
+    assert!(pos.hear_intent(org(), "pi_1", now()).await.unwrap(), "as often as it is told");
+    assert_eq!(pos.load_intent(org(), "pi_1").await.unwrap(), None, "nobody's");
+    assert!(!pos.link_intent(&order, &order.link("pi_1", None, None, now()).unwrap(), "pi_1").await.unwrap());
+    let waiting = |_| Order { intent: Some("pi_1".into()), ..pos_order(org(), 2) };
+    assert_eq!(pos.create_order(waiting, &[], None).await.unwrap(), Created::IntentTaken);
+    let payment = Payment::card(Method::Card, "pi_1", Cents(1000), now());
+    let paid = order.pay(&payment, now()).unwrap();
+    assert!(pos.add_payment(&order, &paid, &payment, None).await.unwrap(), "but it pays");
+    assert!(!pos.hear_intent(org(), "pi_1", now()).await.unwrap(), "an order has it");
+    assert!(pos.load_intent(org(), "pi_1").await.unwrap().unwrap().paid);
+}
+
+#[tokio::test]
+async fn an_order_is_made_with_the_money_that_has_come() {
+    let world = World::new().await;
+    let pos = world.store.pos();
+    assert!(pos.hear_intent(org(), "pi_1", now()).await.unwrap());
+    let payment = Payment::card(Method::Card, "pi_1", Cents(1000), now());
+    let make = |random| {
+        let order = Order { intent: Some("pi_1".into()), ..pos_order(org(), random) };
+        NewOrder { order: order.pay(&payment, now()).unwrap(), payment: Some(payment.clone()) }
+    };
+    let Created::New(made) = pos.create_order(|_| make(1), &[], None).await.unwrap() else { panic!() };
+    assert_eq!(world.full(&made).await.payments, [payment.clone()]);
+    assert!(pos.load_intent(org(), "pi_1").await.unwrap().unwrap().paid);
+    assert_eq!(
+        pos.list_pending_refunds(now(), 10).await.unwrap().orders,
+        [(org(), made.id)],
+        "what went back is asked for"
+    );
+    assert_eq!(pos.create_order(|_| make(2), &[], None).await.unwrap(), Created::IntentTaken, "it pays one order");
+    world.check_figures(org()).await;
 }
 
 #[tokio::test]
@@ -450,7 +507,11 @@ async fn a_deleted_order_leaves_nothing_behind() {
     is_stale(pos.delete_order(&held).await);
     is_stale(pos.save_order(&held, &held.resume(now()).unwrap()).await);
     let left: Vec<String> = world.everything().await.iter().map(|item| text(item, "entity").to_owned()).collect();
-    assert_eq!(left.len(), 2, "the figures, and a customer who has bought nothing: {left:?}");
+    assert_eq!(left.len(), 3, "its number, the figures, and a customer who has bought nothing: {left:?}");
+    assert!(pos.is_deleted_order(org(), order.id).await.unwrap());
+    let again = |attempt: u8| pos_order(org(), 1 + u64::from(attempt));
+    let Created::New(next) = pos.create_order(again, &[], None).await.unwrap() else { panic!() };
+    assert_ne!(next.id, order.id, "its number does not come again");
     let customer = pos.load_customer(org(), customer_id(org(), None, "ana@example.com")).await.unwrap().unwrap();
     assert_eq!((customer.total_orders, customer.total_spent), (0, Cents::ZERO));
     world.check_figures(org()).await;
