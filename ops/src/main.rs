@@ -87,6 +87,10 @@ impl Operator {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    async fn redrive(&self, queue: &str, to: Option<&str>) -> anyhow::Result<usize> {
+        redrive::redrive_all(&self.aws.sqs(), &self.store, queue, to, Clock::default().now()).await
+    }
+
     async fn verify(&self, json: bool, stuck_after: Option<u32>, pause: u64) -> anyhow::Result<ExitCode> {
         let stuck = stuck_after.map(|minutes| (Clock::default().now(), SignedDuration::from_mins(minutes.into())));
         let keys = self.setting("QR_KEYS").map(KeyRing::parse).transpose().context("QR_KEYS")?;
@@ -168,7 +172,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             operator.create_admin(wanted, password_file).await
         }
         Command::Redrive { queue, to } => {
-            let moved = redrive::redrive(&operator.aws.sqs(), &queue, to.as_deref()).await?;
+            let moved = operator.redrive(&queue, to.as_deref()).await?;
             print(&format!("{moved} messages sent on their way again"))?;
             Ok(ExitCode::SUCCESS)
         }

@@ -2,6 +2,9 @@
 
 use anyhow::{Context, bail};
 use aws_sdk_sqs::{Client, types::MessageSystemAttributeName};
+use domain::mail::MailKey;
+use jiff::Timestamp;
+use store::Store;
 
 /// Messages taken at once.
 const BATCH: i32 = 10;
@@ -11,6 +14,33 @@ const BATCH: i32 = 10;
 /// A message is sent before it is deleted: a crash in between delivers it twice, which every worker bears, and loses none.
 /// Ends when the queue is empty, or gives up after a quarter of an hour in which the letters kept dying.
 pub async fn redrive(sqs: &Client, queue: &str, to: Option<&str>) -> anyhow::Result<usize> {
+    redrive_after(sqs, queue, to, async |_| Ok(())).await
+}
+
+/// The same; an e-mail that could not be delivered is given its tries anew before its message goes.
+pub async fn redrive_all(
+    sqs: &Client,
+    store: &Store,
+    queue: &str,
+    to: Option<&str>,
+    now: Timestamp,
+) -> anyhow::Result<usize> {
+    let revive = async |body: &str| {
+        // Of the letters only an e-mail's reads as one.
+        if let Ok(key) = serde_json::from_str::<MailKey>(body) {
+            store.revive_mail(key, now).await.with_context(|| format!("the e-mail {key}"))?;
+        }
+        Ok(())
+    };
+    redrive_after(sqs, queue, to, revive).await
+}
+
+async fn redrive_after(
+    sqs: &Client,
+    queue: &str,
+    to: Option<&str>,
+    prepare: impl AsyncFn(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<usize> {
     let from = url(sqs, queue).await?;
     let to = match to {
         Some(to) => url(sqs, to).await?,
@@ -36,6 +66,7 @@ pub async fn redrive(sqs: &Client, queue: &str, to: Option<&str>) -> anyhow::Res
         }
         for message in messages {
             let (Some(body), Some(receipt)) = (message.body(), message.receipt_handle()) else { continue };
+            prepare(body).await?;
             sqs.send_message()
                 .queue_url(&to)
                 .message_body(body)

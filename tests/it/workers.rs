@@ -1,8 +1,9 @@
 //! The outbox and its e-mails: contract §6, §13; what the stream and the queues bring that nobody expects.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::mail::MailKey;
+use domain::mail::{Mail, MailKey, MailPolicy, MailStatus};
 use futures_util::future::join_all;
+use local::chaos::Chaos;
 use serde_json::{Value, json};
 use store::Claim;
 
@@ -37,10 +38,26 @@ async fn until_mailed(app: &App, count: usize) -> Vec<Value> {
     mails
 }
 
-/// Lets a minute or more pass, and the sweeper run.
+/// Lets a minute or more pass, the sweeper run, and what it puts on the queue be tried.
 async fn sweep(app: &App, seconds: i64) {
     app.advance(seconds).await;
     app.run_schedule("workers-email").await;
+    app.cloud.drain().await;
+}
+
+/// More than an e-mail waits after its last try but one.
+const LONG: i64 = 42 * 60;
+
+/// What is dead of the e-mail queue.
+async fn dead(app: &App) -> u64 {
+    let queues = app.get("/_local/queues").send().await.expect(200);
+    let name = "fairground-local-email";
+    queues.as_array().unwrap().iter().find(|queue| queue["name"] == name).unwrap()["dead"].as_u64().unwrap()
+}
+
+/// Lets failed messages come again at once, so that no test waits for three minutes until they are dead.
+fn hurry(app: &App) {
+    app.cloud.sources().set_chaos(Some(Chaos { retry_at_once: true, ..Chaos::default() }));
 }
 
 fn key_of(placed: &Value) -> MailKey {
@@ -109,7 +126,7 @@ async fn the_fifth_try_may_succeed_and_no_sixth_is_made() {
         let placed = order(&app, &sale).await;
         app.until("a first try", async || mail_status(&app, &placed).await == "failed").await;
         for _ in 0..8 {
-            sweep(&app, 200).await;
+            sweep(&app, LONG).await;
         }
         // A sixth try would succeed, and be seen.
         assert_eq!(app.mails(BUYER).await.len(), usize::from(sent));
@@ -124,6 +141,62 @@ async fn the_fifth_try_may_succeed_and_no_sixth_is_made() {
     }
 }
 
+/// Of every kind: one with three tries outlasts it too.
+#[tokio::test]
+async fn ten_minutes_without_ses_lose_no_mail() {
+    let app = App::start().await;
+    hurry(&app);
+    let sale = free_sale(&app).await;
+    let ctx = app.cloud.ctx("workers-email");
+    let down = async |minutes: usize| {
+        for _ in 0..minutes {
+            ses(&app).fail_next(1000);
+            sweep(&app, 60).await;
+        }
+    };
+    ses(&app).fail_next(1000);
+    order(&app, &sale).await;
+    let user = app.demo["users"][0]["user_id"].as_str().unwrap().parse().unwrap();
+    let welcome = MailKey::Welcome { user };
+    let org = app.demo["org_id"].as_str().unwrap().parse().unwrap();
+    let mail = Mail::new(welcome, org, MailPolicy::Send, app.cloud.now());
+    assert!(ctx.store().queue_mail(&mail).await.unwrap());
+    app.cloud.drain().await;
+    down(10).await;
+    ses(&app).fail_next(0);
+    for _ in 0..12 {
+        sweep(&app, 60).await;
+    }
+    until_mailed(&app, 1).await;
+    let row = ctx.store().load_mail(welcome).await.unwrap().unwrap();
+    assert_eq!(row.status, MailStatus::Sent);
+    assert_eq!(dead(&app).await, 0);
+    app.verify().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_delivered_is_a_dead_letter_and_redriven_it_is_sent() {
+    let app = App::start().await;
+    hurry(&app);
+    let sale = free_sale(&app).await;
+    ses(&app).fail_next(1000);
+    let placed = order(&app, &sale).await;
+    until_status(&app, &placed, "failed").await;
+    for _ in 0..5 {
+        sweep(&app, LONG).await;
+    }
+    assert_eq!((dead(&app).await, mail_status(&app, &placed).await), (1, json!("failed")));
+    ses(&app).fail_next(0);
+    let ctx = app.cloud.ctx("workers-email");
+    let letters = "fairground-local-email-dead";
+    let moved = ops::redrive::redrive_all(ctx.sqs(), ctx.store(), letters, None, ctx.now()).await.unwrap();
+    assert_eq!(moved, 1);
+    until_mailed(&app, 1).await;
+    until_status(&app, &placed, "sent").await;
+    assert_eq!((dead(&app).await, app.mails(BUYER).await.len()), (0, 1));
+    app.verify().await;
+}
+
 #[tokio::test]
 async fn a_resend_that_fails_is_queued_and_mended() {
     let app = App::start().await;
@@ -135,7 +208,7 @@ async fn a_resend_that_fails_is_queued_and_mended() {
     let resend = app.post(&format!("{}/resend-email", admin_path(&placed))).token(&admin).send().await.expect(200);
     assert_eq!(resend, json!({"success": true, "emailSent": false, "message": "Email queued"}));
     app.until("a later try succeeds", async || {
-        sweep(&app, 200).await;
+        sweep(&app, LONG).await;
         app.mails(BUYER).await.len() == 2
     })
     .await;
@@ -151,6 +224,7 @@ async fn a_mail_whose_worker_died_is_taken_over_after_its_lease() {
     ses(&app).fail_next(1);
     let placed = order(&app, &sale).await;
     until_status(&app, &placed, "failed").await;
+    app.advance(LONG).await;
     let ctx = app.cloud.ctx("workers-email");
     let claim = ctx.store().claim_mail(key_of(&placed), ctx.now()).await.unwrap();
     assert!(matches!(claim, Claim::Taken(_)), "this worker dies here");
@@ -171,8 +245,9 @@ async fn a_mail_whose_worker_died_at_the_last_try_ends_as_failed() {
     let placed = order(&app, &sale).await;
     until_status(&app, &placed, "failed").await;
     for _ in 0..3 {
-        sweep(&app, 200).await;
+        sweep(&app, LONG).await;
     }
+    app.advance(LONG).await;
     let ctx = app.cloud.ctx("workers-email");
     let claim = ctx.store().claim_mail(key_of(&placed), ctx.now()).await.unwrap();
     assert!(matches!(claim, Claim::Taken(ref mail) if mail.attempts == 5), "{claim:?}");
@@ -207,6 +282,7 @@ async fn without_a_sender_mails_wait_and_everything_else_works() {
 #[tokio::test]
 async fn a_ticket_that_was_refunded_meanwhile_is_not_sent() {
     let app = App::start().await;
+    hurry(&app);
     let admin = app.sign_in("admin").await;
     let sale = free_sale(&app).await;
     ses(&app).fail_next(1);
@@ -214,10 +290,11 @@ async fn a_ticket_that_was_refunded_meanwhile_is_not_sent() {
     until_status(&app, &placed, "failed").await;
     app.set_status(&admin, &placed, &json!({"status": "refunded"})).send().await.expect(200);
     for _ in 0..3 {
-        sweep(&app, 200).await;
+        sweep(&app, LONG).await;
     }
     assert!(app.mails(BUYER).await.is_empty());
     assert_eq!(mail_status(&app, &placed).await, "failed");
+    assert_eq!(dead(&app).await, 0, "nobody need hear of it");
     app.verify().await;
 }
 
@@ -228,7 +305,7 @@ async fn workers_at_the_same_time_and_messages_twice_send_one_mail() {
     ses(&app).fail_next(1);
     let placed = order(&app, &sale).await;
     until_status(&app, &placed, "failed").await;
-    app.advance(61).await;
+    app.advance(LONG).await;
     let ctx = app.cloud.ctx("workers-email");
     let message = serde_json::to_string(&key_of(&placed)).unwrap();
     let send = async || {

@@ -17,6 +17,16 @@ use crate::{
 /// How long a worker may be silent before its e-mail is taken over: this is what mends v4's stranded `processing` rows.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(120);
 
+/// How long an e-mail waits after its first failed try; after each further one twice as long as before it. So a ticket is tried
+/// for an hour and a quarter, and any other for a quarter of an hour: SES may be gone for a while.
+const BACKOFF: SignedDuration = SignedDuration::from_mins(5);
+
+/// The same for one whose link is good for ten minutes only.
+const SHORT_BACKOFF: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long an e-mail waits for which SES had no room. Such a try is none.
+pub const THROTTLED: SignedDuration = SignedDuration::from_mins(1);
+
 /// Names an e-mail: what it says, and about what. The message of the queue; by this a worker finds the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -157,6 +167,12 @@ pub struct Mail {
     /// Until when the worker that has it may be silent.
     #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
+    /// Nobody tries again before this, after a try that failed.
+    #[serde(with = "millis::option", default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// True once it could not be delivered: its message is a dead letter, and who redrives that has it tried anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dead: bool,
     /// Why the last try failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -179,6 +195,8 @@ impl Mail {
             status: MailStatus::Pending,
             attempts: 0,
             lease_until: None,
+            not_before: None,
+            dead: false,
             error: None,
             sent_at: None,
             created_at: now,
@@ -207,7 +225,8 @@ impl Mail {
     /// May a worker take it now? The store's claim has the same condition.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let free = match self.status {
-            MailStatus::Pending | MailStatus::Failed => true,
+            MailStatus::Pending => true,
+            MailStatus::Failed => self.not_before.is_none_or(|at| at <= now),
             MailStatus::Processing => self.lease_until.is_none_or(|until| until < now),
             MailStatus::Sent => false,
         };
@@ -222,6 +241,12 @@ impl Mail {
     /// True when nothing will change it any more, but for a resend.
     pub fn is_final(&self) -> bool {
         self.status == MailStatus::Sent || (self.status == MailStatus::Failed && self.is_last_try())
+    }
+
+    /// When it may be tried again, if the try that was made has failed.
+    pub fn next_try(&self, now: Timestamp) -> Timestamp {
+        let first = if matches!(self.key, MailKey::PasswordReset { .. }) { SHORT_BACKOFF } else { BACKOFF };
+        now + first * (1 << (self.attempts.clamp(1, 16) - 1))
     }
 
     /// True when no other try follows the one that was made.
@@ -267,6 +292,9 @@ mod tests {
             assert!(mail.is_due(now + LEASE + SignedDuration::from_millis(1)));
             mail.status = MailStatus::Failed;
             assert!(mail.is_due(now) && !mail.is_final());
+            mail.not_before = Some(now + BACKOFF);
+            assert!(!mail.is_due(now) && mail.is_due(now + BACKOFF) && !mail.is_final(), "it waits");
+            mail.not_before = None;
             mail.attempts = key.max_attempts() - 1;
             assert!(mail.is_due(now) && !mail.is_final());
             mail.attempts = key.max_attempts();
@@ -279,6 +307,16 @@ mod tests {
             mail.attempts = 1;
             assert!(!mail.is_due(now) && mail.is_final());
         }
+    }
+
+    #[test]
+    fn each_wait_is_twice_the_last() {
+        let wait = |key: MailKey, attempts: u32| {
+            let mail = Mail::new(key, OrgId::from_random([1; 16]), MailPolicy::Send, now());
+            Mail { attempts, ..mail }.next_try(now()).duration_since(now()).as_mins()
+        };
+        assert_eq!([1, 2, 3, 4].map(|attempts| wait(keys()[0], attempts)), [5, 10, 20, 40]);
+        assert_eq!([1, 2].map(|attempts| wait(keys()[2], attempts)), [1, 2], "its link does not live for long");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod words;
 
 use domain::mail::{Mail, MailKey};
 use runtime::Ctx;
-use store::{Claim, StoreError};
+use store::{Claim, Failure, StoreError};
 
 pub use crate::letter::{File, Letter};
 use crate::undelivered::Undelivered;
@@ -30,15 +30,16 @@ use crate::undelivered::Undelivered;
 pub enum Delivery {
     /// SES has it.
     Sent,
-    /// There is nothing to do: sent before, failed for good, on its way with another worker, or never queued.
+    /// There is nothing to do: sent before, on its way with another worker, to be tried later, or never queued.
     NotDue,
+    /// There is nothing to send any more: its order is not paid, or whom it is for does not want it.
+    Moot,
     /// There is no sender (`MAIL_FROM`): the row stays pending and loses no try (contract §13).
     NotConfigured,
-    /// This try failed.
-    Failed {
-        /// True when another may succeed.
-        again: bool,
-    },
+    /// This try failed, and another follows when its time has come.
+    Failed,
+    /// It could not be delivered, and is tried no more unless somebody sends it anew.
+    Dead,
 }
 
 /// Why an e-mail could not be written. It never will be, unless the code or what it is about changes.
@@ -61,8 +62,8 @@ pub async fn attempt(ctx: &Ctx, key: MailKey) -> Result<Delivery, StoreError> {
     let mail = match ctx.store().claim_mail(key, ctx.now()).await? {
         Claim::Taken(mail) => mail,
         Claim::NotDue(mail) => {
-            bury(ctx, mail).await?;
-            return Ok(Delivery::NotDue);
+            let dead = mail.is_some_and(|mail| mail.dead);
+            return Ok(if dead { Delivery::Dead } else { Delivery::NotDue });
         }
     };
     match send(ctx, from, &mail).await {
@@ -81,23 +82,19 @@ async fn send(ctx: &Ctx, from: &str, mail: &Mail) -> Result<(), Undelivered> {
     load::write(ctx, mail).await?.send(ctx, from).await
 }
 
-/// Ends a row whose worker died on the last try: no claim takes it any more, and nothing else would end it.
-async fn bury(ctx: &Ctx, mail: Option<Mail>) -> Result<(), StoreError> {
-    if let Some(mail) = mail.filter(|mail| mail.is_stranded(ctx.now())) {
-        tracing::error!(mail = %mail.key, "e-mail failed for good: its worker died on the last try");
-        ctx.store().mark_mail_failed(&mail, "the worker died on the last try", true).await?;
-    }
-    Ok(())
-}
-
 async fn fail(ctx: &Ctx, mail: &Mail, error: &Undelivered) -> Result<Delivery, StoreError> {
-    let again = !error.is_final() && !mail.is_last_try();
-    let (key, attempt, why) = (mail.key, mail.attempts, error.code());
-    match error {
-        Undelivered::NotWanted(_) => tracing::info!(mail = %key, "e-mail not wanted"),
-        _ if again => tracing::warn!(mail = %key, attempt, why, "e-mail not sent"),
+    let (key, attempt, why, failure) = (mail.key, mail.attempts, error.code(), error.failure());
+    let delivery = match failure {
+        Failure::Moot => Delivery::Moot,
+        Failure::Throttled => Delivery::Failed,
+        Failure::Passing if !mail.is_last_try() => Delivery::Failed,
+        Failure::Passing | Failure::Hopeless => Delivery::Dead,
+    };
+    match delivery {
+        Delivery::Moot => tracing::info!(mail = %key, why, "there is nothing to send any more"),
+        Delivery::Failed => tracing::warn!(mail = %key, attempt, why, "e-mail not sent"),
         _ => tracing::error!(mail = %key, attempt, why, "e-mail failed for good"),
     }
-    ctx.store().mark_mail_failed(mail, &error.to_string(), error.is_final()).await?;
-    Ok(Delivery::Failed { again })
+    ctx.store().mark_mail_failed(mail, &error.to_string(), failure, ctx.now()).await?;
+    Ok(delivery)
 }

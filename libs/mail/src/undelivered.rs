@@ -4,7 +4,7 @@ use aws_sdk_sesv2::{
     error::{BuildError, ProvideErrorMetadata, SdkError},
     operation::send_email::SendEmailError,
 };
-use store::StoreError;
+use store::{Failure, StoreError};
 
 use crate::WriteError;
 
@@ -24,18 +24,19 @@ pub(crate) enum Undelivered {
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error("{code}: {message}")]
-    Ses { code: String, message: String, rejected: bool },
+    Ses { code: String, message: String, failure: Failure },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Undelivered {
-    /// Will it fail the same way however often it is tried?
-    pub(crate) fn is_final(&self) -> bool {
+    /// What that means for the next try.
+    pub(crate) fn failure(&self) -> Failure {
         match self {
-            Self::NotWanted(_) | Self::NotPaid | Self::NotFound(_) | Self::Write(_) => true,
-            Self::Ses { rejected, .. } => *rejected,
-            Self::NoKey | Self::NoFile | Self::Store(_) => false,
+            Self::NotWanted(_) | Self::NotPaid | Self::NotFound(_) => Failure::Moot,
+            Self::Write(_) => Failure::Hopeless,
+            Self::Ses { failure, .. } => *failure,
+            Self::NoKey | Self::NoFile | Self::Store(_) => Failure::Passing,
         }
     }
 
@@ -56,20 +57,26 @@ impl Undelivered {
 
 impl From<SdkError<SendEmailError>> for Undelivered {
     fn from(error: SdkError<SendEmailError>) -> Self {
-        use SendEmailError::{BadRequestException, MessageRejected};
-        let rejected = matches!(error.as_service_error(), Some(MessageRejected(_) | BadRequestException(_)));
+        use SendEmailError as Ses;
+        // What timed out or was not reached is a try: else an SES that is gone for good would be heard of by nobody.
+        let failure = match error.as_service_error() {
+            Some(Ses::MessageRejected(_) | Ses::BadRequestException(_)) => Failure::Hopeless,
+            Some(Ses::TooManyRequestsException(_) | Ses::LimitExceededException(_)) => Failure::Throttled,
+            Some(error) if error.code().is_some_and(|code| code.starts_with("Throttling")) => Failure::Throttled,
+            _ => Failure::Passing,
+        };
         let code = error.code().unwrap_or(match &error {
             SdkError::TimeoutError(_) => "Timeout",
             SdkError::DispatchFailure(_) => "Unreachable",
             _ => "Unreadable",
         });
-        Self::Ses { code: code.to_owned(), message: without_addresses(error.message().unwrap_or_default()), rejected }
+        Self::Ses { code: code.to_owned(), message: without_addresses(error.message().unwrap_or_default()), failure }
     }
 }
 
 impl From<BuildError> for Undelivered {
     fn from(error: BuildError) -> Self {
-        Self::Ses { code: "Incomplete".into(), message: error.to_string(), rejected: true }
+        Self::Ses { code: "Incomplete".into(), message: error.to_string(), failure: Failure::Hopeless }
     }
 }
 
@@ -84,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ses_refuses_is_final_and_the_rest_is_tried_again() {
+    fn what_ses_refuses_is_final_what_it_has_no_room_for_is_no_try_and_the_rest_is_one() {
         use aws_sdk_sesv2::{
             error::ErrorMetadata,
             operation::send_email::SendEmailError as E,
@@ -98,15 +105,17 @@ mod tests {
             Undelivered::from(SdkError::service_error(error, response))
         };
         let rejected = failed(E::MessageRejected(MessageRejected::builder().meta(meta("MessageRejected")).build()));
-        assert!(rejected.is_final());
+        assert_eq!(rejected.failure(), Failure::Hopeless);
         assert_eq!(rejected.code(), "MessageRejected");
         assert_eq!(rejected.to_string(), "MessageRejected: Address … is not verified: …");
         let bad = BadRequestException::builder().meta(meta("BadRequestException")).build();
-        assert!(failed(E::BadRequestException(bad)).is_final());
+        assert_eq!(failed(E::BadRequestException(bad)).failure(), Failure::Hopeless);
         let busy = TooManyRequestsException::builder().meta(meta("TooManyRequestsException")).build();
-        assert!(!failed(E::TooManyRequestsException(busy)).is_final());
+        assert_eq!(failed(E::TooManyRequestsException(busy)).failure(), Failure::Throttled);
+        assert_eq!(failed(E::generic(meta("ThrottlingException"))).failure(), Failure::Throttled);
+        assert_eq!(failed(E::generic(meta("InternalFailure"))).failure(), Failure::Passing);
         let timeout = Undelivered::from(SdkError::<E>::timeout_error("late"));
-        assert!(!timeout.is_final());
+        assert_eq!(timeout.failure(), Failure::Passing);
         assert_eq!(timeout.code(), "Timeout");
     }
 }

@@ -1,7 +1,11 @@
 //! The outbox: claimed by one worker at a time, taken over when it dies, ended as sent or failed (invariant 5).
+//!
+//! A try that failed is followed by a wait, which the claim's condition holds and the sweeper's list goes by. What could not
+//! be delivered is dead until its dead letter is redriven.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    mail::{LEASE, Mail, MailKey, MailPolicy, MailStatus},
+    mail::{LEASE, Mail, MailKey, MailPolicy, MailStatus, THROTTLED},
     tickets::{number::OrderNumber, order::Order},
 };
 use jiff::Timestamp;
@@ -27,14 +31,35 @@ pub enum Claim {
     NotDue(Option<Mail>),
 }
 
+/// What a try failed of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Another may succeed: it is tried later, while it has tries left.
+    Passing,
+    /// There was no room for it: it is tried soon, and this was no try.
+    Throttled,
+    /// No other try would succeed.
+    Hopeless,
+    /// There is nothing to send any more.
+    Moot,
+}
+
 /// While it is not final it stands in an index of keys only: there the sort key names it whole, for every kind.
 fn mail_item(mail: &Mail) -> Result<Item, StoreError> {
     let mut item = to_item("mail", &Key::mail(mail.key), mail)?;
     if !mail.is_final() {
-        let name = serde_json::to_string(&mail.key).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let name = name(mail.key)?;
         index(&mut item, "gsi2", unsent_mails(shard_of(&name)), moment(mail.created_at, &name));
     }
     Ok(item)
+}
+
+fn yes() -> AttributeValue {
+    AttributeValue::Bool(true)
+}
+
+fn name(key: MailKey) -> Result<String, StoreError> {
+    serde_json::to_string(&key).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// The key that the index of unsent e-mails names.
@@ -68,6 +93,7 @@ impl Store {
         let claim = random_token();
         let is = |status: MailStatus| move |change: Change| change.when("status", "=", s(status.as_str()));
         let lease_over = |change: Change| change.when("lease_until", "<", n(now.as_millisecond()));
+        let waited = |change: Change| change.when("not_before", "<=", n(now.as_millisecond()));
         let change = Change::default()
             .set("status", s(MailStatus::Processing.as_str()))
             .set("claim", s(&claim))
@@ -75,9 +101,12 @@ impl Store {
             .set("last_attempt_at", n(now.as_millisecond()))
             .add("attempts", n(1))
             .when("attempts", "<", n(key.max_attempts()))
-            .when_either(&[&is(MailStatus::Pending), &is(MailStatus::Failed), &|change| {
-                lease_over(is(MailStatus::Processing)(change))
-            }]);
+            .when_either(&[
+                &is(MailStatus::Pending),
+                &|change| is(MailStatus::Failed)(change).when_absent("not_before"),
+                &|change| waited(is(MailStatus::Failed)(change)),
+                &|change| lease_over(is(MailStatus::Processing)(change)),
+            ]);
         let item = match self.change(&Key::mail(key), change).await? {
             Ok(item) => return Ok(Claim::Taken(from_item(item)?)),
             Err(None) => return Ok(Claim::NotDue(None)),
@@ -88,7 +117,9 @@ impl Store {
         if mine && mail.status == MailStatus::Processing {
             return Ok(Claim::Taken(mail));
         }
-        if mail.is_stranded(now) && self.mark_mail_failed(&mail, "the last try did not end", true).await? {
+        if mail.is_stranded(now)
+            && self.mark_mail_failed(&mail, "the last try did not end", Failure::Hopeless, now).await?
+        {
             return Ok(Claim::NotDue(self.load_mail(key).await?));
         }
         Ok(Claim::NotDue(Some(mail)))
@@ -102,24 +133,53 @@ impl Store {
             .set("sent_at", n(now.as_millisecond()))
             .remove("error")
             .remove("lease_until")
+            .remove("not_before")
             .remove("gsi2pk")
             .remove("gsi2sk");
         Ok(self.change(&Key::mail(mail.key), change).await?.is_ok())
     }
 
-    /// Marks a claimed e-mail as failed, for good when nothing can mend it or its tries are used up.
+    /// Marks a claimed e-mail as failed, until its next try, or for good when nothing can mend it or its tries are used up.
     /// False when another worker has taken it over meanwhile.
-    pub async fn mark_mail_failed(&self, mail: &Mail, error: &str, for_good: bool) -> Result<bool, StoreError> {
-        let last = for_good || mail.is_last_try();
-        let mut change = self
+    pub async fn mark_mail_failed(
+        &self,
+        mail: &Mail,
+        error: &str,
+        failure: Failure,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let change = self
             .of_claim(mail)
             .set("status", s(MailStatus::Failed.as_str()))
             .set("error", s(error.chars().take(ERROR_LENGTH).collect::<String>()))
             .remove("lease_until");
-        if last {
-            change = change.set("attempts", n(mail.key.max_attempts())).remove("gsi2pk").remove("gsi2sk");
-        }
+        let wait = |change: Change, until: Timestamp| {
+            let change = change.set("not_before", n(until.as_millisecond()));
+            Ok::<_, StoreError>(change.set("gsi2sk", s(moment(until, &name(mail.key)?))))
+        };
+        let end = |change: Change| {
+            let change = change.set("attempts", n(mail.key.max_attempts()));
+            change.remove("not_before").remove("gsi2pk").remove("gsi2sk")
+        };
+        let change = match failure {
+            Failure::Throttled => wait(change.set("attempts", n(mail.attempts.saturating_sub(1))), now + THROTTLED)?,
+            Failure::Passing if !mail.is_last_try() => wait(change, mail.next_try(now))?,
+            Failure::Passing | Failure::Hopeless => end(change).set("dead", yes()),
+            Failure::Moot => end(change),
+        };
         Ok(self.change(&Key::mail(mail.key), change).await?.is_ok())
+    }
+
+    /// Queues an e-mail anew that could not be delivered: pending, no tries, no error. False when it is not dead.
+    pub async fn revive_mail(&self, key: MailKey, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(mail) = self.load_mail(key).await?.filter(|mail| mail.dead) else { return Ok(false) };
+        let anew = Mail { to: mail.to, link_key: mail.link_key, ..Mail::new(key, mail.org, MailPolicy::Send, now) };
+        let still = Change::default().when("dead", "=", yes());
+        match self.tx().put(mail_item(&anew)?, still)?.commit().await {
+            Ok(()) => Ok(true),
+            Err(TxError::Refused(_)) => Ok(false),
+            Err(TxError::Store(error)) => Err(error),
+        }
     }
 
     /// Queues a paid order's ticket anew: pending, no tries, no error. False unless the order is paid (contract §13).
@@ -157,7 +217,8 @@ impl Store {
         items.into_iter().map(from_item).collect()
     }
 
-    /// E-mails that are not final, written before `before`, oldest first: what the sweeper sends on its way again.
+    /// E-mails that are not final, due before `before` (when they were written, or their wait is over), in that order: what the
+    /// sweeper sends on its way again.
     /// A row whose key cannot be read is logged and passed over: it must not keep the others from being sent.
     pub async fn list_unsent_mails(&self, before: Timestamp, limit: usize) -> Result<Vec<MailKey>, StoreError> {
         let range = Range { index: Some("gsi2"), to: Some(moment(before, "")), limit, ..Range::default() };

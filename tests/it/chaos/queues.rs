@@ -18,7 +18,12 @@ pub(super) struct Message {
     pub(super) body: String,
     /// Unix seconds before which nobody receives it.
     visible_at: i64,
+    /// How often a worker said that it failed.
+    failures: u32,
 }
+
+/// A message that failed so often is a dead letter. More often than on AWS: a storm is worse.
+const DEADLY: u32 = 50;
 
 /// By queue URL.
 #[derive(Default)]
@@ -35,7 +40,7 @@ impl Queues {
 
     pub(super) fn send(&self, queue: &str, body: String, delay: i64) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let message = Message { id, body, visible_at: self.now.load(Ordering::Relaxed) + delay };
+        let message = Message { id, body, visible_at: self.now.load(Ordering::Relaxed) + delay, failures: 0 };
         self.messages.lock().unwrap().entry(queue.to_owned()).or_default().push(message);
     }
 
@@ -100,7 +105,8 @@ impl Received<'_> {
         let failures = answer["batchItemFailures"].as_array().cloned().unwrap_or_default();
         let failed =
             |message: &Message| failures.iter().any(|f| f["itemIdentifier"] == message.id.to_string().as_str());
-        self.messages.retain(|message| failed(message) || again());
+        self.messages.iter_mut().filter(|message| failed(message)).for_each(|message| message.failures += 1);
+        self.messages.retain(|message| if failed(message) { message.failures < DEADLY } else { again() });
     }
 }
 

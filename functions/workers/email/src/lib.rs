@@ -1,29 +1,26 @@
-//! Sends what the outbox holds: each e-mail when its message comes, and every minute those that were left behind.
-
-use std::time::Duration;
+//! Sends what the outbox holds: each e-mail when its message comes. Every minute the sweep puts on the queue again what is due
+//! and was not sent: a failure's next try, and what a lost message or a dead worker left behind.
+//!
+//! Every try is a message's, so that one whose last try failed dies into the dead-letter queue, under its alarm.
 
 use aws_lambda_events::sqs::SqsBatchResponse;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use domain::mail::MailKey;
-use futures_util::future::join_all;
 use jiff::SignedDuration;
 use mail::Delivery;
 use runtime::{
     BoxError, Ctx, Function,
     queue::{Wake, consume},
 };
-use tokio::time::Instant;
 
-/// How old an e-mail is before the sweeper takes it: younger ones have a message on its way.
+/// How long an e-mail is due before the sweeper takes it: younger ones have a message on its way.
 const AGE: SignedDuration = SignedDuration::from_secs(60);
 
-/// E-mails that one sweep looks at.
-const SWEPT: usize = 100;
+/// E-mails that one sweep puts on the queue: about as many as are sent in a minute.
+const SWEPT: usize = 500;
 
-/// E-mails sent at once by a sweep; a new SES account may send 14 a second.
-const AT_ONCE: usize = 8;
-
-/// After this a sweep begins no more, well within the function's 30 seconds: the next one goes on.
-const TIME: Duration = Duration::from_secs(10);
+/// Messages in one call of SQS, at most.
+const BATCH: usize = 10;
 
 /// Consumes the e-mail queue (each message a [`MailKey`]) and the sweeper's schedule.
 pub fn function() -> Function {
@@ -37,29 +34,30 @@ async fn handle(ctx: Ctx, wake: Wake) -> Result<SqsBatchResponse, BoxError> {
     }
 }
 
-/// Fails when another try may succeed, so that the queue brings the message again.
+/// Fails when the e-mail is dead, so that its message dies too. What is tried later is the sweep's.
 async fn deliver_mail(ctx: &Ctx, key: MailKey) -> Result<(), BoxError> {
     match mail::attempt(ctx, key).await? {
-        Delivery::Failed { again: true } => Err("the e-mail was not sent".into()),
-        Delivery::Failed { again: false } | Delivery::Sent | Delivery::NotDue | Delivery::NotConfigured => Ok(()),
+        Delivery::Dead => Err("the e-mail could not be delivered".into()),
+        Delivery::Failed | Delivery::Moot | Delivery::Sent | Delivery::NotDue | Delivery::NotConfigured => Ok(()),
     }
 }
 
-/// Tries everything that is not final: what a lost message, a dead worker or a failure left behind.
+/// Puts everything that is due on the queue. One whose message is still there is given two: the first of them has it.
 async fn sweep(ctx: &Ctx) -> Result<(), BoxError> {
     if ctx.settings().mail_from.is_none() {
         return Ok(());
     }
     let keys = ctx.store().list_unsent_mails(ctx.now() - AGE, SWEPT).await?;
-    let started = Instant::now();
-    for chunk in keys.chunks(AT_ONCE) {
-        if started.elapsed() > TIME {
-            break;
-        }
-        for (key, done) in chunk.iter().zip(join_all(chunk.iter().map(|key| deliver_mail(ctx, *key))).await) {
-            if let Err(error) = done {
-                tracing::warn!(mail = %key, %error, "e-mail will be swept again");
-            }
+    for batch in keys.chunks(BATCH) {
+        let entry = |(n, key): (usize, &MailKey)| {
+            let body = serde_json::to_string(key)?;
+            Ok(SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(body).build()?)
+        };
+        let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, BoxError>>()?;
+        let queue = &ctx.settings().email_queue_url;
+        let answer = ctx.sqs().send_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
+        if !answer.failed().is_empty() {
+            tracing::warn!(refused = answer.failed().len(), "e-mails will be swept again");
         }
     }
     Ok(())

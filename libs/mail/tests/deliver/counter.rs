@@ -186,10 +186,13 @@ fn html(request: &Value) -> &str {
     request["Content"]["Simple"]["Body"]["Html"]["Data"].as_str().unwrap()
 }
 
+/// Longer than an e-mail of the counter waits after a try that failed.
+const WAIT: SignedDuration = SignedDuration::from_mins(11);
+
 /// Tries once, and finds that it ended, unsent, for this reason.
 async fn not_wanted(world: &World, key: MailKey, why: &str) {
     let before = world.ses.sent().len();
-    assert_eq!(world.attempt(key).await, Delivery::Failed { again: false });
+    assert_eq!(world.attempt(key).await, Delivery::Moot);
     let row = world.row(key).await;
     assert!(row.is_final() && row.status == MailStatus::Failed);
     assert_eq!(row.error.as_deref(), Some(format!("not wanted: {why}").as_str()));
@@ -274,7 +277,7 @@ async fn what_is_not_paid_or_not_there_has_no_receipt() {
     let unpaid = queue(&world, receipt_of(sell(&world, false).await)).await;
     let lost = queue(&world, receipt_of(OrderId::new(org_id(), world.ctx.now(), 43, 0))).await;
     for (key, why) in [(unpaid, "order is no longer paid"), (lost, "order not found")] {
-        assert_eq!(world.attempt(key).await, Delivery::Failed { again: false });
+        assert_eq!(world.attempt(key).await, Delivery::Moot);
         assert_eq!(world.row(key).await.error.as_deref(), Some(why));
     }
     assert!(world.ses.sent().is_empty());
@@ -309,8 +312,9 @@ async fn a_bucket_that_is_down_for_a_moment_is_asked_again() {
     let world = world().await;
     world.bucket.set(PDF, 503, "<Error><Code>SlowDown</Code></Error>");
     let key = report(&world, Some(PDF)).await;
-    assert_eq!(world.attempt(key).await, Delivery::Failed { again: true });
+    assert_eq!(world.attempt(key).await, Delivery::Failed);
     assert_eq!(world.row(key).await.error.as_deref(), Some("the bucket is unavailable"));
+    world.ctx.clock().advance(WAIT);
     world.bucket.set(PDF, 200, "%PDF-1.7");
     assert_eq!(sent(&world, key).await["Content"]["Simple"]["Attachments"].as_array().unwrap().len(), 1);
 }
@@ -357,10 +361,11 @@ async fn three_failures_end_it() {
     let key = queue(&world, MailKey::Welcome { user: user() }).await;
     for attempt in 1..=3 {
         world.ses.fail(400, "SendingPausedException");
-        assert_eq!(world.attempt(key).await, Delivery::Failed { again: attempt < 3 });
+        assert_eq!(world.attempt(key).await, if attempt < 3 { Delivery::Failed } else { Delivery::Dead });
+        world.ctx.clock().advance(WAIT);
     }
     assert!(world.row(key).await.is_final());
-    assert_eq!(world.attempt(key).await, Delivery::NotDue);
+    assert_eq!(world.attempt(key).await, Delivery::Dead);
 }
 
 #[tokio::test]
@@ -370,7 +375,7 @@ async fn a_link_whose_key_is_not_configured_waits_for_it() {
     let key = MailKey::PasswordReset { user: user(), id: Uuid::from_u128(2) };
     assert_ne!(link.key_id, "k9");
     assert!(world.ctx.store().queue_mail(&new_mail(&world, key).with_link("k9")).await.unwrap());
-    assert_eq!(world.attempt(key).await, Delivery::Failed { again: true });
+    assert_eq!(world.attempt(key).await, Delivery::Failed);
     assert_eq!(world.row(key).await.error.as_deref(), Some("the key of its secret is not configured"));
 }
 
@@ -398,8 +403,9 @@ async fn neither_the_log_nor_the_row_names_anybody_or_tells_a_secret() {
     let subscriber = tracing_subscriber::registry().with(lines.with_filter(runtime::telemetry::filter("trace")));
     let twice = async |key| {
         world.ses.fail(400, "SendingPausedException");
-        assert_eq!(world.attempt(key).await, Delivery::Failed { again: true });
+        assert_eq!(world.attempt(key).await, Delivery::Failed);
         tracing::info!(row = ?world.row(key).await);
+        world.ctx.clock().advance(SignedDuration::from_mins(6));
         sent(&world, key).await;
     };
     let deliver = async {

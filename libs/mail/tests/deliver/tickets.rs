@@ -165,12 +165,16 @@ async fn five_failures_end_it_and_a_resend_begins_anew() {
     let world = World::new("tickets@example.com").await;
     for attempt in 1..=TRIES {
         world.ses.fail(400, "SendingPausedException");
-        assert_eq!(world.attempt().await, Delivery::Failed { again: attempt < TRIES });
+        assert_eq!(world.attempt().await, if attempt < TRIES { Delivery::Failed } else { Delivery::Dead });
         let row = world.row().await;
         assert_eq!((row.status, row.attempts), (MailStatus::Failed, attempt));
         assert_eq!(row.error.as_deref(), Some("SendingPausedException: Address … is refused"));
+        if attempt < TRIES {
+            assert_eq!(world.attempt().await, Delivery::NotDue, "it waits");
+            world.ctx.clock().advance(SignedDuration::from_mins(40));
+        }
     }
-    assert_eq!(world.attempt().await, Delivery::NotDue);
+    assert_eq!(world.attempt().await, Delivery::Dead, "and stays so");
     let later = world.ctx.now() + SignedDuration::from_hours(1);
     assert_eq!(world.ctx.store().list_unsent_mails(later, 10).await.unwrap(), []);
 
@@ -184,17 +188,33 @@ async fn what_ses_refuses_fails_at_once() {
     for code in ["MessageRejected", "BadRequestException"] {
         let world = World::new("tickets@example.com").await;
         world.ses.fail(400, code);
-        assert_eq!(world.attempt().await, Delivery::Failed { again: false });
-        assert_eq!(world.attempt().await, Delivery::NotDue);
+        assert_eq!(world.attempt().await, Delivery::Dead);
         assert!(world.row().await.is_final());
     }
+}
+
+/// That SES has no room for it is no try.
+#[tokio::test]
+async fn a_throttled_mail_loses_no_try_and_is_sent_when_there_is_room() {
+    let world = World::new("tickets@example.com").await;
+    for _ in 0..2 {
+        // The SDK asks several times by itself.
+        (0..9).for_each(|_| world.ses.fail(429, "TooManyRequestsException"));
+        assert_eq!(world.attempt().await, Delivery::Failed);
+        world.ses.recover();
+        assert_eq!((world.row().await.status, world.row().await.attempts), (MailStatus::Failed, 0));
+        assert_eq!(world.attempt().await, Delivery::NotDue, "it waits");
+        world.ctx.clock().advance(SignedDuration::from_mins(1));
+    }
+    assert_eq!(world.attempt().await, Delivery::Sent);
+    assert_eq!((world.row().await.attempts, world.ses.sent().len()), (1, 1));
 }
 
 #[tokio::test]
 async fn the_ticket_of_an_order_that_is_no_longer_paid_is_not_sent() {
     let world = World::new("tickets@example.com").await;
     world.ctx.store().refund_order(&world.order, None).await.unwrap();
-    assert_eq!(world.attempt().await, Delivery::Failed { again: false });
+    assert_eq!(world.attempt().await, Delivery::Moot);
     assert_eq!(world.row().await.error.as_deref(), Some("order is no longer paid"));
     assert!(world.ses.sent().is_empty());
 }
@@ -219,6 +239,6 @@ async fn a_dead_workers_mail_is_taken_over_or_ended() {
         assert_eq!(world.row().await.status, MailStatus::Processing, "its lease still runs");
         world.ctx.clock().advance(over);
     }
-    assert_eq!(world.attempt().await, Delivery::NotDue);
+    assert_eq!(world.attempt().await, Delivery::Dead);
     assert!(world.row().await.is_final(), "no row is stuck");
 }

@@ -11,7 +11,7 @@ use domain::{
     tickets::order::Order,
 };
 use jiff::{SignedDuration, civil};
-use store::Claim;
+use store::{Claim, Failure};
 use uuid::Uuid;
 
 use crate::world::*;
@@ -61,7 +61,7 @@ async fn a_mail_is_sent_and_leaves_the_list_of_unsent() {
     );
     assert!(unsent(&world).await.is_empty());
     assert!(claim(&world, key, 10_000).await.is_none(), "sent is sent");
-    assert!(!world.store.mark_mail_failed(&mail, "late", false).await.unwrap());
+    assert!(!world.store.mark_mail_failed(&mail, "late", Failure::Passing, later(20_000)).await.unwrap());
     assert_eq!(load(&world, key).await, sent);
 }
 
@@ -93,7 +93,7 @@ async fn a_dead_workers_mail_is_taken_over() {
     let second = claim(&world, key, over + 1).await.unwrap();
     assert_eq!(second.attempts, 2);
     assert!(!world.store.mark_mail_sent(&first, later(over + 2)).await.unwrap(), "it is the other's now");
-    assert!(!world.store.mark_mail_failed(&first, "x", true).await.unwrap());
+    assert!(!world.store.mark_mail_failed(&first, "x", Failure::Hopeless, later(over + 2)).await.unwrap());
     assert_eq!(load(&world, key).await.status, MailStatus::Processing);
     assert!(world.store.mark_mail_sent(&second, later(over + 3)).await.unwrap());
 }
@@ -103,9 +103,10 @@ async fn after_five_tries_it_is_failed_for_good() {
     let world = World::new().await;
     let (_, key) = waiting(&world).await;
     for attempt in 1..=TRIES {
-        let mail = claim(&world, key, i64::from(attempt)).await.unwrap();
+        let at = i64::from(attempt) * 3000;
+        let mail = claim(&world, key, at).await.unwrap();
         assert_eq!(mail.attempts, attempt);
-        assert!(world.store.mark_mail_failed(&mail, "mailbox full", false).await.unwrap());
+        assert!(world.store.mark_mail_failed(&mail, "mailbox full", Failure::Passing, later(at)).await.unwrap());
         assert_eq!(unsent(&world).await.len(), usize::from(attempt < TRIES));
     }
     let failed = load(&world, key).await;
@@ -133,12 +134,62 @@ async fn a_mail_whose_last_worker_died_ends_as_failed() {
     assert!(unsent(&world).await.is_empty());
 }
 
+/// Neither a worker nor the sweeper is given it before its wait is over.
+#[tokio::test]
+async fn a_mail_waits_after_a_try_that_failed() {
+    let world = World::new().await;
+    let (_, key) = waiting(&world).await;
+    let mail = claim(&world, key, 0).await.unwrap();
+    assert!(world.store.mark_mail_failed(&mail, "down", Failure::Passing, later(0)).await.unwrap());
+    assert!(claim(&world, key, 299).await.is_none());
+    assert!(world.store.list_unsent_mails(later(300), 10).await.unwrap().is_empty());
+    assert_eq!(world.store.list_unsent_mails(later(301), 10).await.unwrap(), [key]);
+    let mail = claim(&world, key, 300).await.unwrap();
+    assert_eq!(mail.attempts, 2);
+    assert!(world.store.mark_mail_failed(&mail, "down", Failure::Passing, later(300)).await.unwrap());
+    assert!(claim(&world, key, 899).await.is_none(), "longer each time");
+    assert!(claim(&world, key, 900).await.is_some());
+}
+
+#[tokio::test]
+async fn a_throttled_try_is_none() {
+    let world = World::new().await;
+    let (_, key) = waiting(&world).await;
+    for minute in 0..20 {
+        let mail = claim(&world, key, minute * 60).await.unwrap();
+        assert_eq!(mail.attempts, 1);
+        assert!(world.store.mark_mail_failed(&mail, "busy", Failure::Throttled, later(minute * 60)).await.unwrap());
+        assert!(claim(&world, key, minute * 60 + 59).await.is_none(), "it waits all the same");
+        assert_eq!((load(&world, key).await.attempts, unsent(&world).await), (0, vec![key]));
+    }
+}
+
+#[tokio::test]
+async fn what_is_dead_is_revived_and_nothing_else() {
+    let world = World::new().await;
+    let (_, key) = waiting(&world).await;
+    assert!(!world.store.revive_mail(key, later(1)).await.unwrap(), "it waits");
+    let mail = claim(&world, key, 1).await.unwrap();
+    assert!(world.store.mark_mail_failed(&mail, "refused", Failure::Hopeless, later(1)).await.unwrap());
+    assert!(load(&world, key).await.dead);
+    let revived = [world.store.revive_mail(key, later(2)), world.store.revive_mail(key, later(2))];
+    let revived = futures_util::future::join_all(revived).await;
+    assert_eq!(revived.into_iter().filter(|revived| *revived.as_ref().unwrap()).count(), 1);
+    let anew = load(&world, key).await;
+    assert_eq!((anew.status, anew.attempts, anew.dead, anew.error), (MailStatus::Pending, 0, false, None));
+    assert_eq!(unsent(&world).await, [key]);
+    let mail = claim(&world, key, 3).await.unwrap();
+    assert!(world.store.mark_mail_failed(&mail, "refunded", Failure::Moot, later(3)).await.unwrap());
+    assert!(!world.store.revive_mail(key, later(4)).await.unwrap(), "there is nothing to send");
+    assert!(load(&world, key).await.is_final());
+}
+
 #[tokio::test]
 async fn what_cannot_be_mended_is_failed_at_once() {
     let world = World::new().await;
     let (_, key) = waiting(&world).await;
     let mail = claim(&world, key, 1).await.unwrap();
-    assert!(world.store.mark_mail_failed(&mail, &"x".repeat(1000), true).await.unwrap());
+    assert!(world.store.mark_mail_failed(&mail, &"x".repeat(1000), Failure::Hopeless, later(2)).await.unwrap());
     let failed = load(&world, key).await;
     assert!(failed.is_final());
     assert_eq!(failed.error.map(|error| error.len()), Some(300));
@@ -161,8 +212,9 @@ async fn a_resend_begins_anew_and_only_for_paid_orders() {
     let world = World::new().await;
     let (order, key) = waiting(&world).await;
     for attempt in 1..=TRIES {
-        let mail = claim(&world, key, i64::from(attempt)).await.unwrap();
-        world.store.mark_mail_failed(&mail, "no", false).await.unwrap();
+        let at = i64::from(attempt) * 3000;
+        let mail = claim(&world, key, at).await.unwrap();
+        world.store.mark_mail_failed(&mail, "no", Failure::Passing, later(at)).await.unwrap();
     }
     assert!(world.store.resend_ticket(&order, later(50)).await.unwrap());
     let anew = load(&world, key).await;
@@ -273,8 +325,9 @@ async fn others_than_tickets_are_tried_three_times() {
     let [(key, ..), ..] = others();
     world.store.queue_mail(&Mail::new(key, OrgId::from_random([9; 16]), MailPolicy::Send, now())).await.unwrap();
     for attempt in 1..=3 {
-        let mail = claim(&world, key, i64::from(attempt)).await.unwrap();
-        assert!(world.store.mark_mail_failed(&mail, "no", false).await.unwrap());
+        let at = i64::from(attempt) * 3000;
+        let mail = claim(&world, key, at).await.unwrap();
+        assert!(world.store.mark_mail_failed(&mail, "no", Failure::Passing, later(at)).await.unwrap());
     }
     assert!(load(&world, key).await.is_final());
     assert!(claim(&world, key, 100).await.is_none());
