@@ -1,7 +1,15 @@
 //! `/pos/catalogs/{id}/splits` (contract `pos.md` §13): who gets a part of what a catalog sells.
 
-use domain::{ledger::Owner, pos::tier::Tier};
+use std::time::Duration;
+
+use domain::{
+    ids::{CatalogId, OrgId, SplitId},
+    ledger::Owner,
+    pos::{split::MAX_SPLITS, tier::Tier},
+};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use store::pos::split::SplitMade;
 
 use super::till::*;
 use crate::app::{App, assert_exact_members};
@@ -191,4 +199,114 @@ async fn a_day_is_settled_once() {
         app.advance(120).await;
     }
     app.verify().await;
+}
+
+/// What the catalog's sales and its split's recipient have.
+async fn balances(app: &App, catalog: &str, split: &Value) -> (i64, i64) {
+    let ctx = app.cloud.ctx("workers-payouts");
+    let org = app.demo["org_id"].as_str().unwrap().parse().unwrap();
+    let balance = async |owner| ctx.store().load_balance(org, owner).await.unwrap().0;
+    let (sales, recipient) = (Owner::Sales(catalog.parse().unwrap()), Owner::Recipient(id(split).parse().unwrap()));
+    (balance(sales).await, balance(recipient).await)
+}
+
+/// Lets days pass, with each day's settlements.
+async fn settle_days(app: &App, days: usize) {
+    for _ in 0..days {
+        app.advance(24 * 3600).await;
+        app.run_schedule("workers-payouts").await;
+        app.cloud.drain().await;
+    }
+}
+
+/// A tab that is opened on one day and paid on another, when the first is settled, belongs to the second; once.
+#[tokio::test]
+async fn a_tab_that_is_paid_on_another_day_is_settled_once() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let (catalog, path) = catalog(&owner).await;
+    let hall = owner.post(&path, split("Hall", json!(10))).await.expect(201);
+    // To Friday, 23:00.
+    let now = app.cloud.now().to_zoned(jiff::tz::TimeZone::UTC);
+    let friday = now.date().nth_weekday(1, jiff::civil::Weekday::Friday).unwrap().at(23, 0, 0, 0);
+    let evening = friday.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+    app.advance(evening.duration_since(app.cloud.now()).as_secs()).await;
+    let owner = Person::new(&app, "superadmin").await;
+    let same_day = owner.order("cash", 500, json!({"catalogId": catalog})).await;
+    pay_cash(&app, &owner.token, &same_day, 500).await;
+    let tab = owner.order("cash", 1005, json!({"catalogId": catalog})).await;
+    owner.post(&format!("/orders/{}/hold", id(&tab)), json!({"holdName": "Table 4"})).await.expect(200);
+    // Saturday, 07:00: Friday is settled.
+    app.advance(8 * 3600).await;
+    app.run_schedule("workers-payouts").await;
+    app.cloud.drain().await;
+    assert_eq!(balances(&app, &catalog, &hall).await, (-50, 50));
+    // Saturday, 12:00.
+    app.advance(5 * 3600).await;
+    let owner = Person::new(&app, "superadmin").await;
+    owner.post(&format!("/orders/{}/resume", id(&tab)), json!({})).await.expect(200);
+    pay_cash(&app, &owner.token, &tab, 1005).await;
+    assert_eq!(owner.status(&tab).await, "completed");
+    settle_days(&app, 4).await;
+    assert_eq!(balances(&app, &catalog, &hall).await, (-151, 151), "10 % of 500, and of 1005");
+    app.verify().await;
+}
+
+#[tokio::test]
+async fn a_catalog_has_a_hundred_splits_at_most() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let (catalog, path) = catalog(&owner).await;
+    let first = owner.post(&path, split("Hall", json!(1))).await.expect(201);
+    let store = app.cloud.ctx("pos-staff").store().clone();
+    let org: OrgId = app.demo["org_id"].as_str().unwrap().parse().unwrap();
+    let catalog: CatalogId = catalog.parse().unwrap();
+    let known = store.pos().load_split(org, catalog, id(&first).parse().unwrap()).await.unwrap().unwrap();
+    for n in 2..MAX_SPLITS as u8 {
+        let another = domain::pos::split::Split { id: SplitId::from_random([n; 16]), ..known.clone() };
+        assert_eq!(store.pos().create_split(&another, MAX_SPLITS).await.unwrap(), SplitMade::Yes);
+    }
+    // Of many at the same moment one takes the last place.
+    let raced = join_all((0..6).map(|_| owner.post(&path, split("Ida", json!(1))))).await;
+    let (made, not): (Vec<_>, Vec<_>) = raced.into_iter().partition(|answer| answer.status.as_u16() == 201);
+    assert_eq!(made.len(), 1);
+    for answer in not {
+        refused(answer, 400, "TOO_MANY_SPLITS");
+    }
+    refused(owner.post(&path, split("Ida", json!(1))).await, 400, "TOO_MANY_SPLITS");
+    owner.delete(&format!("{path}/{}", id(&first))).await;
+    owner.post(&path, split("Ida", json!(1))).await.expect(201);
+}
+
+/// A run that has time for one organization is followed by one that goes on with the next.
+#[tokio::test]
+async fn no_organization_waits_behind_another_for_ever() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    let (_, path) = catalog(&owner).await;
+    owner.post(&path, split("Hall", json!(10))).await.expect(201);
+    let ctx = app.cloud.ctx("workers-payouts");
+    let pos = ctx.store().pos();
+    let own: OrgId = app.demo["org_id"].as_str().unwrap().parse().unwrap();
+    let known = pos.list_all_splits(own).await.unwrap().remove(0);
+    let orgs: Vec<OrgId> = ctx.store().list_orgs().await.unwrap().into_iter().map(|org| org.id).collect();
+    assert!(orgs.len() > 1);
+    for org in orgs.iter().filter(|org| **org != own) {
+        let catalog = CatalogId::from_random([9; 16]);
+        let name = format!("ORG#{org}#CATALOGS");
+        let put = ctx.store().client().put_item().table_name(ctx.store().table());
+        let text = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
+        put.item("pk", text(name)).item("sk", text(format!("CATALOG#{catalog}"))).send().await.unwrap();
+        let theirs = domain::pos::split::Split { org: *org, catalog, ..known.clone() };
+        assert_eq!(pos.create_split(&theirs, MAX_SPLITS).await.unwrap(), SplitMade::Yes);
+    }
+    app.advance(2 * 24 * 3600).await;
+    let settled = async || {
+        let marks = orgs.iter().map(|org| pos.load_settled_until(*org));
+        join_all(marks).await.into_iter().filter(|mark| mark.as_ref().unwrap().is_some()).count()
+    };
+    for count in 1..=orgs.len() {
+        workers_payouts::settle::settle_days(&ctx, Duration::ZERO).await.unwrap();
+        assert_eq!(settled().await, count);
+    }
 }

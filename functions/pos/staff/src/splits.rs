@@ -19,7 +19,7 @@ use runtime::{
     openapi::{PosError, PosSessionErrors},
     session::{self, Manager},
 };
-use store::StoreError;
+use store::{StoreError, pos::split::SplitMade};
 
 use self::wire::{SplitEditIn, SplitIn, SplitList, SplitOut};
 use crate::read::{Ids, ROUNDS};
@@ -64,12 +64,12 @@ pub(crate) async fn list_splits(
     }))
 }
 
-/// Gives somebody a part of what a catalog sells. The parts may sum to more than 100 %.
+/// Gives somebody a part of what a catalog sells, which has 100 splits at most. The parts may sum to more than 100 %.
 #[utoipa::path(post, path = "/pos/catalogs/{catalogId}/splits", tag = "pos splits", security(("bearer" = [])),
     extensions(("x-role" = json!(session::MANAGER))),
     params(("catalogId" = String, Path, description = "UUID of the catalog")), request_body = SplitIn,
     responses(
-        (status = 201, description = "The split. 403 `PRO_REQUIRED` on the free tier", body = SplitOut),
+        (status = 201, description = "The split. 400 `TOO_MANY_SPLITS`; 403 `PRO_REQUIRED` on the free tier", body = SplitOut),
         (status = 404, description = "`CATALOG_NOT_FOUND`", body = PosError),
         PosSessionErrors,
     ))]
@@ -80,15 +80,14 @@ pub(crate) async fn create_split(
     Json(input): Json<SplitIn>,
 ) -> Result<(StatusCode, Json<SplitOut>), ApiError> {
     let catalog = catalog_with_splits(&ctx, manager.org, catalog).await?;
-    let pos = ctx.store().pos();
-    if pos.list_splits(manager.org, catalog.id).await?.len() >= MAX_SPLITS {
-        return Err(ApiError::bad_request("TOO_MANY_SPLITS", format!("A catalog has {MAX_SPLITS} splits at most")));
-    }
     let id = SplitId::from_random(rand::random());
     let split = input.into_split(id, manager.org, catalog.id, ctx.now())?;
-    match pos.create_split(&split).await? {
-        true => Ok((StatusCode::CREATED, Json(SplitOut::new(&split)))),
-        false => Err(catalog_not_found()),
+    match ctx.store().pos().create_split(&split, MAX_SPLITS).await? {
+        SplitMade::Yes => Ok((StatusCode::CREATED, Json(SplitOut::new(&split)))),
+        SplitMade::NoCatalog => Err(catalog_not_found()),
+        SplitMade::TooMany => {
+            Err(ApiError::bad_request("TOO_MANY_SPLITS", format!("A catalog has {MAX_SPLITS} splits at most")))
+        }
     }
 }
 

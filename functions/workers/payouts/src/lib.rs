@@ -3,7 +3,7 @@
 //!
 //! A worker that dies halfway does no harm: each transfer is posted once, and whoever comes next goes on from there.
 
-mod settle;
+pub mod settle;
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const AGE: SignedDuration = SignedDuration::from_mins(1);
 /// Payouts that one sweep looks at.
 const SWEPT: usize = 100;
 
-/// After this a sweep begins no more payouts, well within the function's 30 seconds: the next one goes on.
+/// For so long a run begins another payout, and then for so long another organization's days, well within the function's 30
+/// seconds: the next run goes on.
 const TIME: Duration = Duration::from_secs(10);
 
 /// Consumes the payouts queue (each message a [`Payout`]) and the schedule.
@@ -34,9 +35,8 @@ async fn handle(ctx: Ctx, wake: Wake) -> Result<SqsBatchResponse, BoxError> {
     match wake {
         Wake::Messages(event) => Ok(consume(event, |payout| pay_out(&ctx, payout)).await),
         Wake::Schedule { .. } => {
-            let started = Instant::now();
-            settle::settle_days(&ctx, started).await?;
-            sweep(&ctx, started).await.map(|()| SqsBatchResponse::default())
+            sweep(&ctx).await?;
+            settle::settle_days(&ctx, TIME).await.map(|()| SqsBatchResponse::default())
         }
     }
 }
@@ -55,7 +55,8 @@ async fn pay_out(ctx: &Ctx, payout: Payout) -> Result<(), BoxError> {
 }
 
 /// Pays out what a lost message, a dead worker or a failure left behind.
-async fn sweep(ctx: &Ctx, started: Instant) -> Result<(), BoxError> {
+async fn sweep(ctx: &Ctx) -> Result<(), BoxError> {
+    let started = Instant::now();
     for payout in ctx.store().pos().list_unpaid(ctx.now() - AGE, SWEPT).await? {
         if started.elapsed() > TIME {
             break;

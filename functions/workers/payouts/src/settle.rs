@@ -1,7 +1,7 @@
-//! Settles days that are over: decides, once for each catalog and day, what its splits get. The stream sends what was
-//! decided on its way to be paid out.
+//! Settles days that are over: decides, once for each catalog and day, what its splits get of the sales that were completed on
+//! that day. The stream sends what was decided on its way to be paid out.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
 use domain::{
     ids::{CatalogId, OrgId},
@@ -16,23 +16,30 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil};
 use runtime::{BoxError, Ctx};
 use tokio::time::Instant;
 
-use crate::TIME;
-
-/// How long after midnight a day is settled: its last payments have come in by then.
+/// How long after midnight a day is settled: what was completed on it can be read by then.
 const GRACE: SignedDuration = SignedDuration::from_hours(6);
 
 /// Days of one organization that one run settles.
 const DAYS_AT_ONCE: i32 = 7;
 
-/// Settles what is due, organization by organization, until the time is up: the next run goes on.
-pub(crate) async fn settle_days(ctx: &Ctx, started: Instant) -> Result<(), BoxError> {
-    for org in ctx.store().list_orgs().await? {
-        if started.elapsed() > TIME {
-            break;
-        }
+/// Settles what is due, organization by organization, until the time is up. The next run goes on with the one after the last,
+/// so that none waits for ever behind those before it.
+///
+/// # Errors
+/// When the database does not say whose turn it is.
+pub async fn settle_days(ctx: &Ctx, time: Duration) -> Result<(), BoxError> {
+    let (started, pos) = (Instant::now(), ctx.store().pos());
+    let mut orgs: Vec<OrgId> = ctx.store().list_orgs().await?.into_iter().map(|org| org.id).collect();
+    let last = pos.load_settling().await?;
+    let next = orgs.iter().position(|org| Some(*org) == last).map_or(0, |at| at + 1);
+    orgs.rotate_left(next);
+    for (i, org) in orgs.iter().enumerate() {
         // One organization's trouble does not keep the others waiting; the mark it did not move brings it back.
-        if let Err(error) = settle_org(ctx, org.id).await {
-            tracing::warn!(org = %org.id, %error, "days will be settled later");
+        if let Err(error) = settle_org(ctx, *org).await {
+            tracing::warn!(%org, %error, "days will be settled later");
+        }
+        if started.elapsed() >= time || i + 1 == orgs.len() {
+            return Ok(pos.save_settling(*org).await?);
         }
     }
     Ok(())
@@ -45,6 +52,8 @@ async fn settle_org(ctx: &Ctx, org: OrgId) -> Result<(), BoxError> {
     let Some(due) = due_days(pos.load_settled_until(org).await?, day_of(oldest.created_at), ctx.now()) else {
         return Ok(());
     };
+    // Before the work: one whose sales are too many for a run does not keep the others from theirs.
+    pos.save_settling(org).await?;
     for (day, gross) in sales_by_day(ctx, org, due).await? {
         for (catalog, gross) in gross {
             if let Some(settlement) = Settlement::new((org, catalog, day), gross, &splits, ctx.now()) {
@@ -63,22 +72,33 @@ fn due_days(until: Option<civil::Date>, first_split: civil::Date, now: Timestamp
     Days::new(first, last).ok()
 }
 
-/// What each catalog sold on each day, without tax and tip.
+/// What each catalog sold on each day, without tax and tip: by when the sales were completed.
 async fn sales_by_day(
     ctx: &Ctx,
     org: OrgId,
     days: Days,
 ) -> Result<BTreeMap<civil::Date, BTreeMap<CatalogId, Cents>>, BoxError> {
     let mut sales: BTreeMap<civil::Date, BTreeMap<CatalogId, Cents>> = BTreeMap::new();
-    let add = |order: Order| {
+    let mut add = |order: &Order| {
         if let Some(catalog) = order.catalog {
-            let gross = sales.entry(day_of(order.created_at)).or_default().entry(catalog).or_default();
+            let gross = sales.entry(completed_on(order)).or_default().entry(catalog).or_default();
             *gross = *gross + order.subtotal;
+        }
+    };
+    let pos = ctx.store().pos();
+    let on_time = |order: Order| {
+        if completed_on(&order) == day_of(order.created_at) {
+            add(&order);
         }
         ControlFlow::Continue(())
     };
-    ctx.store().pos().each_sale(org, days.begin(), days.end(), &[Status::Completed], add).await?;
+    pos.each_sale(org, days.begin(), days.end(), &[Status::Completed], on_time).await?;
+    pos.list_late_sales(org, days).await?.iter().for_each(add);
     Ok(sales)
+}
+
+fn completed_on(order: &Order) -> civil::Date {
+    day_of(order.completed_at.unwrap_or(order.created_at))
 }
 
 #[cfg(test)]

@@ -140,6 +140,16 @@ impl Key {
         Self::new(self::catalog(org, catalog), format!("SPLIT#{split}"))
     }
 
+    /// Who adds a split to a catalog moves this, so that only one at a time does.
+    pub(crate) fn split_list(org: OrgId, catalog: CatalogId) -> Self {
+        Self::new(self::catalog(org, catalog), "SPLITS")
+    }
+
+    /// A sale that was completed on another day than it was begun.
+    pub(crate) fn late_sale(org: OrgId, at: Timestamp, order: OrderId) -> Self {
+        Self::new(late_sales_of(org), moment(at, &order.to_string()))
+    }
+
     /// What the splits of a catalog get of a day.
     pub(crate) fn settlement(org: OrgId, catalog: CatalogId, day: civil::Date) -> Self {
         Self::new(format!("ORG#{org}#SETTLEMENTS"), format!("{day}#{catalog}"))
@@ -148,6 +158,11 @@ impl Key {
     /// Up to which day an organization's splits are settled.
     pub(crate) fn settled(org: OrgId) -> Self {
         Self::new(format!("ORG#{org}"), "SETTLED")
+    }
+
+    /// Which organization was settled last.
+    pub(crate) fn settling() -> Self {
+        Self::new("SETTLING".to_owned(), "SETTLING")
     }
 
     pub(crate) fn pool(org: OrgId, pool: PoolId) -> Self {
@@ -217,6 +232,11 @@ pub(crate) fn named_customers_of(org: OrgId, shard: u8) -> String {
 /// Splits of an organization by time.
 pub(crate) fn splits_of(org: OrgId) -> String {
     format!("ORG#{org}#SPLITS")
+}
+
+/// Sales of an organization that were completed on another day than they were begun, by when they were completed.
+pub(crate) fn late_sales_of(org: OrgId) -> String {
+    format!("ORG#{org}#LATE")
 }
 
 /// Reports of an organization.

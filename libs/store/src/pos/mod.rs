@@ -19,7 +19,7 @@ mod receipt;
 mod refund;
 pub mod report;
 pub mod sales;
-mod split;
+pub mod split;
 pub mod subscription;
 mod tip;
 

@@ -7,7 +7,7 @@ use domain::{
 };
 use futures_util::future::join_all;
 use jiff::civil::date;
-use store::StoreError;
+use store::{StoreError, pos::split::SplitMade};
 
 use crate::world::*;
 
@@ -52,7 +52,7 @@ async fn a_split_is_a_row_of_its_catalog() {
     let world = with_catalog().await;
     let pos = world.store.pos();
     for (n, at) in [(1, 10), (2, 0), (3, 5)] {
-        assert!(pos.create_split(&split(n, at)).await.unwrap());
+        assert_eq!(pos.create_split(&split(n, at), 100).await.unwrap(), SplitMade::Yes);
     }
     let first = split(1, 10);
     let (pk, sk) = (format!("ORG#{}#CATALOG#{}", org(), catalog()), format!("SPLIT#{}", first.id));
@@ -84,13 +84,13 @@ async fn a_split_is_a_row_of_its_catalog() {
 #[tokio::test]
 async fn a_split_needs_its_catalog() {
     let world = World::new().await;
-    assert!(!world.store.pos().create_split(&split(1, 0)).await.unwrap());
+    assert_eq!(world.store.pos().create_split(&split(1, 0), 100).await.unwrap(), SplitMade::NoCatalog);
     assert!(world.everything().await.is_empty());
     let world = with_catalog().await;
     let foreign = Split { org: other_org(), ..split(1, 0) };
-    assert!(!world.store.pos().create_split(&foreign).await.unwrap(), "another's catalog");
-    assert!(world.store.pos().create_split(&split(1, 0)).await.unwrap());
-    assert!(matches!(world.store.pos().create_split(&split(1, 0)).await, Err(StoreError::Stale)), "once");
+    assert_eq!(world.store.pos().create_split(&foreign, 100).await.unwrap(), SplitMade::NoCatalog, "another's catalog");
+    assert_eq!(world.store.pos().create_split(&split(1, 0), 100).await.unwrap(), SplitMade::Yes);
+    assert!(matches!(world.store.pos().create_split(&split(1, 0), 100).await, Err(StoreError::Stale)), "once");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_change_is_of_the_version_that_was_read() {
     let world = with_catalog().await;
     let pos = world.store.pos();
     let before = split(1, 0);
-    pos.create_split(&before).await.unwrap();
+    pos.create_split(&before, 100).await.unwrap();
     let after = Split { version: 1, is_active: false, ..before.clone() };
     let answers = join_all((0..5).map(|_| pos.save_split(&before, &after))).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
@@ -150,4 +150,31 @@ async fn the_settled_day_never_goes_back() {
     let keys = [("pk", format!("ORG#{}", org())), ("sk", "SETTLED".into()), ("entity", "settled".into())];
     assert_keys(&world.item(&format!("ORG#{}", org()), "SETTLED").await.unwrap(), &keys);
     assert_eq!(pos.load_settled_until(other_org()).await.unwrap(), None);
+}
+
+/// The limit holds however many are made at the same moment.
+#[tokio::test]
+async fn a_catalog_has_so_many_splits_and_no_more() {
+    let world = with_catalog().await;
+    let pos = world.store.pos();
+    for n in 1..=3 {
+        assert_eq!(pos.create_split(&split(n, 0), 5).await.unwrap(), SplitMade::Yes);
+    }
+    let raced = (4..12).map(|n| async move { pos.create_split(&split(n, 0), 5).await.unwrap() });
+    let made = join_all(raced).await.into_iter().filter(|made| *made == SplitMade::Yes).count();
+    assert_eq!((made, pos.list_splits(org(), catalog()).await.unwrap().len()), (2, 5));
+    assert_eq!(pos.create_split(&split(20, 0), 5).await.unwrap(), SplitMade::TooMany);
+    assert!(pos.delete_split(org(), catalog(), split(1, 0).id).await.unwrap());
+    assert_eq!(pos.create_split(&split(20, 0), 5).await.unwrap(), SplitMade::Yes, "there is room again");
+}
+
+#[tokio::test]
+async fn whose_turn_it_is_is_remembered() {
+    let world = World::new().await;
+    assert_eq!(world.store.pos().load_settling().await.unwrap(), None);
+    for n in [1, 2] {
+        let org = domain::ids::OrgId::from_random([n; 16]);
+        world.store.pos().save_settling(org).await.unwrap();
+        assert_eq!(world.store.pos().load_settling().await.unwrap(), Some(org));
+    }
 }

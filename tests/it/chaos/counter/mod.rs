@@ -29,6 +29,7 @@ use jiff::SignedDuration;
 use local::stripe::Stripe;
 use runtime::{Ctx, Function, Invoker};
 use serde_json::{Value, json};
+use store::pos::split::SplitMade;
 
 use super::world::{TABLE, World};
 pub(super) use plan::{Plan, Step, take};
@@ -150,7 +151,7 @@ async fn open_shop(ctx: &Ctx, stripe: &Stripe, number: u8) -> Shop {
         created_at: now,
         updated_at: now,
     };
-    assert!(store.pos().create_split(&split).await.unwrap());
+    assert_eq!(store.pos().create_split(&split, 100).await.unwrap(), SplitMade::Yes);
     let (account, reference) = (format!("acct_stall{number}"), format!("20000000000000{number}"));
     stripe.plant_account(&account, "Stall");
     let known = ctx.stripe().unwrap().retrieve_account(&account).await.unwrap();
