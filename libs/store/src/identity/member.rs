@@ -88,9 +88,9 @@ impl Store {
         self.change(&Key::member(user), change).await?.map(drop).or(Ok(()))
     }
 
-    /// Members of an organization, by e-mail.
+    /// All members of an organization, by e-mail.
     pub async fn list_members(&self, org: OrgId) -> Result<Vec<Member>, StoreError> {
-        let range = Range { index: Some("gsi1"), pk: members_of(org), limit: 1000, ..Range::default() };
+        let range = Range { index: Some("gsi1"), pk: members_of(org), limit: usize::MAX, ..Range::default() };
         self.query(range).await?.into_iter().map(from_item).collect()
     }
 }

@@ -5,6 +5,7 @@ use domain::{
     member::{Member, Org, Role},
     tickets::gallery::{Gallery, Image},
 };
+use futures_util::future::join_all;
 use store::{StoreError, Subscription, Token, TokenKind};
 
 use crate::world::*;
@@ -172,4 +173,21 @@ async fn subscribers_are_told_what_they_were() {
     assert_eq!(text(&item, "email"), email);
     assert_eq!(world.store.unsubscribe(org(), "new@example.com", now()).await.unwrap(), Subscription::New);
     assert_eq!(world.store.subscribe(other_org(), email, now()).await.unwrap(), Subscription::New);
+}
+
+#[tokio::test]
+async fn all_members_are_listed_however_many_there_are() {
+    let world = World::new().await;
+    let many = 1005_u32;
+    let member = |i: u32| {
+        let mut id = [1; 16];
+        id[..4].copy_from_slice(&i.to_be_bytes());
+        let email = format!("{i:04}@example.com");
+        Member::new(UserId::from_random(id), org(), email, "A".into(), Some(Role::Staff), now())
+    };
+    let members: Vec<Member> = (0..many).map(member).collect();
+    for chunk in members.chunks(50) {
+        join_all(chunk.iter().map(|member| world.store.save_member(member))).await;
+    }
+    assert_eq!(world.store.list_members(org()).await.unwrap().len(), many as usize);
 }
