@@ -30,7 +30,7 @@ pub enum Placed {
 }
 
 /// Does this member have a place?
-fn has_place(member: &Member) -> bool {
+pub fn has_place(member: &Member) -> bool {
     member.is_active && matches!(member.role, Some(Role::Staff | Role::Admin))
 }
 
