@@ -17,6 +17,10 @@ pub(in crate::chaos) struct Sale {
     tip: i64,
     customer: Option<u8>,
     lines: usize,
+    /// Its card payment is begun, and perhaps paid, before there is an order.
+    ahead: bool,
+    /// That one, once it is begun.
+    card: Option<String>,
 }
 
 /// What is sold in a world.
@@ -58,6 +62,8 @@ impl Sale {
             tip,
             customer: dice.happens(0.4).then(|| dice.below(3) as u8),
             lines: dice.below(3),
+            ahead: dice.happens(0.15),
+            card: None,
         }
     }
 }
@@ -83,7 +89,7 @@ impl Plan {
                 }
                 None => Step::Tap,
             },
-            28..34 => match dice.pick(&self.begun).filter(|sale| sale.keyed) {
+            28..34 => match dice.pick(&self.begun).filter(|sale| sale.keyed && !sale.ahead) {
                 Some(sale) => Step::SellAgain(sale),
                 None => Step::Poll,
             },
@@ -130,6 +136,7 @@ pub(in crate::chaos) async fn take(world: &World, step: Step) {
 
 /// Somebody sells something, and takes money for it in some way.
 async fn serve(world: &World, sale: &Sale) {
+    let sale = &Sale { card: begin_ahead(world, sale).await, ..sale.clone() };
     let Some(order) = sell(world, sale).await else { return };
     match world.dice.below(9) {
         0..4 => take_card(world, sale, &order).await,
@@ -137,6 +144,21 @@ async fn serve(world: &World, sale: &Sale) {
         6..8 => split(world, sale, &order).await,
         _ => {}
     }
+}
+
+async fn begin_ahead(world: &World, sale: &Sale) -> Option<String> {
+    if !sale.ahead {
+        return None;
+    }
+    let card = begin(world, sale.shop, sale.total, None).await?;
+    if world.dice.happens(0.7) {
+        hold_card(world, &card);
+    }
+    if world.dice.happens(0.5) {
+        world.hear_stripe();
+        world.work(super::super::world::PAYMENTS).await;
+    }
+    Some(card.intent)
 }
 
 /// Makes the order; the one that was made before, for a key that was heard before. Now and then two phones, or two tries of
@@ -147,6 +169,9 @@ async fn sell(world: &World, sale: &Sale) -> Option<String> {
         "items": (0..sale.lines).map(|i| json!({"name": format!("Drink {i}"), "quantity": 1, "unitPrice": 100})).collect::<Vec<_>>()});
     if let Some(customer) = sale.customer {
         body["customerEmail"] = format!("buyer{customer}@example.com").into();
+    }
+    if let Some(card) = &sale.card {
+        body["stripePaymentIntentId"] = card.as_str().into();
     }
     let asked = Asked { key: sale.keyed.then_some(sale.name.as_str()), body: Some(&body) };
     let mut made = None;
@@ -169,7 +194,10 @@ fn heard(world: &World, sale: &Sale, reply: &Reply) -> Option<String> {
     let gone = reply.is(404)
         && world.told(|told| told.sales.get(&sale.name).is_some_and(|made| made.is_subset(&told.deleted)));
     if !reply.is(201) {
-        if reply.status < 500 && !gone {
+        // Somebody has given its card payment up, or had another order take it.
+        let lost = sale.card.is_some()
+            && ["PAYMENT_NOT_SUCCEEDED", "PAYMENT_INTENT_TAKEN"].iter().any(|code| reply.body["code"] == **code);
+        if reply.status < 500 && !gone && !lost {
             world.breaks(format!("{} was refused: {} {}", sale.name, reply.status, reply.body));
         }
         return None;
