@@ -7,7 +7,7 @@ use domain::{
 };
 use identity::Cognito;
 use jiff::Timestamp;
-use store::Store;
+use store::{Placed, Store};
 
 /// Whom to create, and where.
 #[derive(Clone, Debug)]
@@ -67,9 +67,16 @@ pub async fn create_admin(
         name: wanted.name.trim().to_owned(),
         role: Some(Role::Superadmin),
         is_active: true,
-        ..before.unwrap_or(founded)
+        ..before.clone().unwrap_or(founded)
     };
-    store.save_member(&member).await?;
+    match before {
+        None => store.save_member(&member).await?,
+        // Who was staff gives their place back.
+        Some(before) => match store.edit_staff(&before, &member, None).await? {
+            Placed::Yes => {}
+            Placed::No | Placed::Full => bail!("{} has changed meanwhile: try again", member.email),
+        },
+    }
     Ok(Created { org, member })
 }
 

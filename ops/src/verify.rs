@@ -8,6 +8,7 @@ mod counter;
 mod ledger;
 mod mails;
 mod orders;
+mod places;
 mod secrets;
 mod stock;
 
@@ -114,6 +115,7 @@ pub fn check(items: &[Item], options: &Options) -> Report {
     report.orders += counter::check(items, options, &mut report);
     ledger::check(items, options, &mut report);
     mails::check(&table, options, &mut report);
+    places::check(items, &mut report);
     secrets::check(items, &table, options, &mut report);
     report.violations.sort();
     report

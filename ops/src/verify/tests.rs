@@ -4,6 +4,7 @@ use domain::{
     ids::{EventId, OrgId, TierId, UserId},
     link::{LinkPurpose, LinkSecret},
     mail::{MailPolicy, MailStatus},
+    member::{Member, Role},
     money::{Cents, Currency},
     pos::order::OrderId,
     stock::{Draw, Movement, STRIPES, Stripe},
@@ -371,6 +372,34 @@ fn mails_of_the_counter() {
         item.retain(|name, _| !name.starts_with("gsi2"));
         items.push(item);
     });
+}
+
+#[test]
+fn places_that_do_not_add_up() {
+    let org = OrgId::from_random([1; 16]);
+    let member = |user: u8, role: Role, is_active: bool| {
+        let user = UserId::from_random([user; 16]);
+        let member = Member::new(user, org, "a@example.com".into(), "A".into(), Some(role), now());
+        item("member", format!("USER#{user}"), "MEMBER", &Member { is_active, ..member })
+    };
+    let figure = |taken: i64| {
+        let mut item = item("places", format!("ORG#{org}"), "STAFF", &json!({}));
+        item.insert("taken".into(), n(taken));
+        item
+    };
+    let members = [
+        member(1, Role::Staff, true),
+        member(2, Role::Admin, true),
+        member(3, Role::Staff, false),
+        member(4, Role::Superadmin, true),
+    ];
+    let found = |taken: i64| check(&[&members[..], &[figure(taken)]].concat(), &options()).violations;
+    assert_eq!(found(2), []);
+    for wrong in [1, 3] {
+        let [violation] = &found(wrong)[..] else { panic!() };
+        assert_eq!((violation.invariant, violation.entity.as_str()), (7, format!("ORG#{org} STAFF").as_str()));
+    }
+    assert_eq!(check(&members, &options()).violations, [], "it was never needed");
 }
 
 #[test]

@@ -302,3 +302,28 @@ async fn staff_have_pictures() {
 
 /// One black pixel.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
+
+/// Whom the operator makes a superadmin is staff no more, and has no place.
+#[tokio::test]
+async fn staff_whom_the_operator_promotes_give_their_place_back() {
+    let app = App::start().await;
+    let owner = Person::new(&app, "superadmin").await;
+    // The figure of places begins with whoever needs it first.
+    owner.post("/staff", ivy(json!({}))).await.expect(201);
+    let before = owner.get("/staff").await.expect(200)["limits"]["currentCount"].as_i64().unwrap();
+    app.verify().await;
+    let ctx = app.cloud.ctx("pos-staff");
+    let wanted = ops::admin::NewAdmin {
+        email: app.user("staff").0,
+        name: "Promoted".into(),
+        org_name: String::new(),
+        org: Some(app.demo["org_id"].as_str().unwrap().parse().unwrap()),
+        password: None,
+    };
+    for _ in 0..2 {
+        ops::admin::create_admin(ctx.store(), ctx.identity(), &wanted, ctx.now()).await.unwrap();
+        let count = owner.get("/staff").await.expect(200)["limits"]["currentCount"].as_i64().unwrap();
+        assert_eq!(count, before - 1);
+        app.verify().await;
+    }
+}
