@@ -250,6 +250,7 @@ fn in_query_names(fault: Fault) -> Response<Body> {
         "BatchEntryIdsNotDistinct" => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct;Sender",
         "BatchRequestTooLong" => "AWS.SimpleQueueService.BatchRequestTooLong;Sender",
         "ResourceNotFoundException" => "ResourceNotFoundException;Sender",
+        "InvalidMessageContents" => "InvalidMessageContents;Sender",
         _ => "InvalidParameterValue;Sender",
     };
     let mut response = fault.into_json();
