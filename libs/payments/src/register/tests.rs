@@ -193,6 +193,7 @@ fn a_payments_tip_is_the_orders_when_it_pays_all_of_it() {
         account: "acct_1".into(),
         intent: "pi_1".into(),
         order: None,
+        ours: true,
         amount: Cents(amount),
         tip,
         method: Method::Card,
