@@ -397,7 +397,8 @@ fn complete(call: &mut Call<'_>, mut session: Value, intent: &Value, name: Optio
         None => "no_payment_required",
     });
     if session["mode"] == "subscription" {
-        let subscription = subscriptions::begin_bought(call, &session["_subscribes"], session["_method"].clone(), intent);
+        let subscription =
+            subscriptions::begin_bought(call, &session["_subscribes"], session["_method"].clone(), intent);
         session["subscription"] = subscription["id"].clone();
         session["invoice"] = subscription["latest_invoice"].clone();
     } else {

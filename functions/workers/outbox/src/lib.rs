@@ -58,9 +58,7 @@ async fn handle(ctx: Ctx, event: Event) -> Result<DynamoDbEventResponse, BoxErro
             Some(Effect::Payout(payout)) => {
                 payouts.push(Outgoing { record, body: queue::message(&payout)?, delay: 0 });
             }
-            Some(Effect::Draw(task)) => {
-                reports.push(Outgoing { record, body: queue::message(&task)?, delay: 0 })
-            }
+            Some(Effect::Draw(task)) => reports.push(Outgoing { record, body: queue::message(&task)?, delay: 0 }),
             Some(Effect::Tell { org, event }) => told.push(Told { record, org, event: *event }),
             Some(Effect::Count { order, at }) => entries.push((record, order, at)),
             None => {}

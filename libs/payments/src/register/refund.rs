@@ -332,7 +332,11 @@ impl Register<'_> {
         // Stripe forgets an idempotency key after a day: what it has done is asked for before it is sent again. And whoever took
         // a card payment may have died before they asked what had gone back of it.
         for intent in full.payments.iter().filter_map(|payment| payment.intent.as_deref()) {
-            self.mirror_unheard(org, &account, intent, order).await?;
+            match self.mirror_unheard(org, &account, intent, order).await {
+                // An account that is closed to us tells nothing any more: what is pending there is refused below.
+                Err(RegisterError::Stripe(StripeError::AccountRefused)) => {}
+                mirrored => mirrored?,
+            }
         }
         let full = pos.load_order(org, order).await?.ok_or(RegisterError::NotFound)?;
         for row in full.refunds.iter().filter(|row| row.status == RowStatus::Pending) {
