@@ -56,7 +56,11 @@ pub(crate) async fn create_order(
             },
         };
         let make = |attempt| card.pay(make(&card, &template, attempt), ctx.now());
-        match ctx.store().pos().create_order(make, &lines, request.as_ref()).await? {
+        let created = ctx.store().pos().create_order(make, &lines, request.as_ref()).await?;
+        if let Created::New(order) = &created {
+            tracing::info!(order = %order.id, org = %order.org, total = %order.total, "order made");
+        }
+        match created {
             Created::IntentTaken => {
                 let Some(intent) = &template.intent else { break };
                 if ctx.store().pos().load_intent(user.org, intent).await?.is_some() {
@@ -64,6 +68,7 @@ pub(crate) async fn create_order(
                 }
                 // Its money has come since Stripe was asked.
             }
+            // What went back of the payment meanwhile shows on the order only once it is read again.
             Created::New(order) if card.notice.is_some() => {
                 card.follow(&ctx, order.id).await;
                 return answer(&ctx, user.org, Created::Before(order.id), lines).await;
@@ -94,6 +99,7 @@ fn make(card: &Card, template: &Order, attempt: u8) -> Order {
     }
 }
 
+/// 201 with the order that the request has made, now or before.
 async fn answer(
     ctx: &Ctx,
     org: OrgId,
@@ -101,10 +107,7 @@ async fn answer(
     lines: Vec<Line>,
 ) -> Result<(StatusCode, Json<OrderOut>), ApiError> {
     let full = match created {
-        Created::New(order) => {
-            tracing::info!(order = %order.id, org = %order.org, total = %order.total, "order made");
-            FullOrder { order: *order, lines, payments: vec![], refunds: vec![] }
-        }
+        Created::New(order) => FullOrder { order: *order, lines, payments: vec![], refunds: vec![] },
         Created::Before(order) => load(ctx, org, Id(Some(order))).await?,
         Created::KeyReused => return Err(key_reused()),
         Created::IntentTaken => return Err(RegisterError::Taken.into()),
